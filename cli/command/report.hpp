@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a command returns. Commands never print: one renderer per output format reads this (cli/command/render).
+// What a command returns. Commands never print: one renderer per output format reads this
+// (cli/command/render).
 #pragma once
 
 #include "core/error.hpp"
@@ -10,7 +11,8 @@
 
 namespace conduit {
 
-// One column of a table: a projection of the document's items. field is a dotted path into an item ("pool.in_use").
+// One column of a table: a projection of the document's items. field is a dotted path into an item
+// ("pool.in_use").
 struct Column {
     enum class Align { left, right };
     enum class Format { text, integer, percent, ratio3, milliseconds, bytes, age, time, yes_no };
