@@ -159,14 +159,6 @@ class CurlClient final : public HttpClient {
 
 } // namespace
 
-std::string HttpResponse::header(std::string_view name) const
-{
-    for (const auto& [key, value] : headers)
-        if (iequals(key, name))
-            return value;
-    return {};
-}
-
 std::unique_ptr<HttpClient> make_curl_client(const Cancel* cancel)
 {
     static std::once_flag once;
