@@ -13,12 +13,6 @@
 
 namespace conduit::agent {
 
-struct AdminToken {
-    std::string name;
-    std::string scope; // viewer or operator
-    Sha256Digest digest{};
-};
-
 struct ControlStatus {
     std::uint64_t revision = 0;         // newest known of the store
     std::uint64_t applied_revision = 0; // in every worker of this replica
