@@ -80,7 +80,7 @@ struct Snapshot {
 
 // Pure. Overrides that do not fit (unknown provider, wrong type) are skipped and reported, never fatal.
 struct BuiltSnapshot {
-    std::shared_ptr<const Snapshot> snapshot;
+    std::shared_ptr<Snapshot> snapshot; // not shared yet: the controller numbers it
     std::vector<Error> skipped;
 };
 BuiltSnapshot build_snapshot(const Config& base, const ControlState& state, const std::vector<ApiKey>& keys,

@@ -18,12 +18,15 @@ class SqliteDb {
     // Creates the file when it is missing; a file that is damaged or not ours is an error and stays as it is.
     Result<> open();
 
+    // Each call opens the file first when that failed before.
     // Commits when `work` succeeds, else rolls back.
-    template <class Work> auto write(Work work) { return transaction(*db_, work); }
+    template <class Work> auto write(Work work) { return transaction(db_, work); }
     // Survives a crash of the process, not of the host: for what is written again every second.
-    template <class Work> auto write_lazily(Work work) { return transaction(*lazy_, work); }
+    template <class Work> auto write_lazily(Work work) { return transaction(lazy_, work); }
     template <class Work> auto read(Work work) -> decltype(work(std::declval<SQLite::Database&>()))
     {
+        if (!lazy_)
+            TRY(open());
         try {
             const SQLite::Transaction transaction(*db_); // one consistent view; ends by rollback
             return work(*db_);
@@ -34,11 +37,14 @@ class SqliteDb {
 
   private:
     template <class Work>
-    auto transaction(SQLite::Database& db, Work work) -> decltype(work(std::declval<SQLite::Database&>()))
+    auto transaction(const std::unique_ptr<SQLite::Database>& db, Work work)
+        -> decltype(work(std::declval<SQLite::Database&>()))
     {
+        if (!lazy_)
+            TRY(open());
         try {
-            SQLite::Transaction transaction(db, SQLite::TransactionBehavior::IMMEDIATE);
-            auto result = work(db);
+            SQLite::Transaction transaction(*db, SQLite::TransactionBehavior::IMMEDIATE);
+            auto result = work(*db);
             if (result)
                 transaction.commit();
             return result;

@@ -427,7 +427,10 @@ class SqliteStore final : public ControlStore {
 Result<std::unique_ptr<ControlStore>> make_sqlite_store(const std::string& path, const Clock& clock)
 {
     auto store = std::make_unique<SqliteStore>(path, clock);
-    TRY(store->open());
+    // Away for now is no reason not to start: each call tries again, and the agent runs on the last state it
+    // kept.
+    if (auto opened = store->open(); !opened && opened.error().kind != ErrorKind::unreachable)
+        return std::unexpected(std::move(opened).error());
     return std::unique_ptr<ControlStore>(std::move(store));
 }
 
