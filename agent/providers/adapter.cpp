@@ -23,7 +23,8 @@ std::optional<std::int64_t> integer(std::string_view text)
 
 const Adapter& adapter_for(ProviderKind kind)
 {
-    (void)kind;
+    if (kind == ProviderKind::google)
+        return google_adapter();
     return openai_adapter();
 }
 
