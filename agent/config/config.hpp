@@ -5,6 +5,7 @@
 
 #include "core/duration.hpp"
 #include "core/fs.hpp"
+#include "core/json.hpp"
 #include "core/result.hpp"
 #include "core/url.hpp"
 
@@ -58,7 +59,8 @@ struct ProviderConfig {
     std::map<std::string, std::string> voices; // OpenAI voice -> the provider's voice
     std::set<Operation> operations;            // empty: all that its kind supports
     Price price;
-    std::string ca_file; // extra trust anchor for its TLS
+    std::string ca_file;   // extra trust anchor for its TLS
+    bool insecure = false; // plain http to other hosts than this one is allowed
     bool operator==(const ProviderConfig&) const = default;
 };
 
@@ -149,9 +151,22 @@ struct Config {
     StoreConfig control;
     RecordsConfig records;
     fs::path keys_file; // empty: no client needs a key (only allowed when listening on loopback)
+    std::vector<fs::path> secret_files; // read for it; when one changes the configuration is read again
 };
 
 const ProviderConfig* find_provider(const Config& config, std::string_view name);
+ProviderConfig* find_provider(Config& config, std::string_view name);
+
+// Whole configuration for people to read; secrets become {"fingerprint": …}.
+Json config_json(const Config& config);
+Json provider_json(const ProviderConfig& provider);
+
+// Names that may be a segment of a control path: letters, digits and ._:@- up to 128, no slash.
+bool is_path_name(std::string_view name);
+bool is_loopback(std::string_view host);
+// An endpoint that may be called: an http or https URL without a query, http only to this host unless
+// insecure.
+Result<> check_endpoint(std::string_view url, bool insecure);
 
 // All faults of the file, each with file:line and the nearest known key; never only the first.
 std::expected<Config, std::vector<Error>> parse_config(std::string_view yaml, const fs::path& file);

@@ -36,6 +36,7 @@ struct TranscriptionParams { // also translations
     // Multipart as received, for adapters that pass it on:
     std::string boundary;
     bool complete = false; // every field was seen before the choice (small body), else `file` came first
+    std::uint64_t upload_bytes = 0; // Content-Length of the upload; 0: not known
 };
 
 struct ChatParams {
@@ -70,7 +71,10 @@ class BodyEncoder {
     virtual void feed(std::string_view piece, std::string& out) = 0;
     // params are complete now, also those that came after the file.
     virtual void finish(const TranscriptionParams& params, std::string& out) = 0;
-    // websocket transport: each feed/finish output is one binary message; split longer ones at this size.
+    // websocket transport: `out` may hold several messages, each is one binary WebSocket message. The length
+    // of the first one (never 0 for non-empty `out`).
+    virtual std::size_t message_length(std::string_view out) const { return out.size(); }
+    // Feed at most this much at once on the websocket transport: a message follows its audio without delay.
     virtual std::size_t max_message() const { return 32768; }
 };
 
@@ -83,7 +87,9 @@ struct ResponseHead {
 class ResponseDecoder {
   public:
     virtual ~ResponseDecoder() = default;
-    virtual Result<> feed(std::string_view piece, std::string& out) = 0; // an error: the stream is broken
+    // An error: the stream is broken. When it carries details["exception"] (the provider's own error name),
+    // stream_failure() turns it into what classify() takes.
+    virtual Result<> feed(std::string_view piece, std::string& out) = 0;
     virtual Result<> finish(std::string& out) = 0;
     virtual std::string content_type() const = 0;
     virtual bool streams() const = 0; // false: nothing comes out before finish()
@@ -121,6 +127,9 @@ class Adapter {
     // For every answer, with up to 64 KiB of its body when it is an error; for websocket transport with the
     // exception frame's payload and status 0.
     virtual Classified classify(const ResponseHead& head, std::string_view body) const = 0;
+    // The handshake of a realtime session that is relayed frame by frame. refused: not offered.
+    virtual Result<UpstreamRequest> realtime(const ProviderConfig& provider, std::string_view model,
+                                             WallTime now) const = 0;
     virtual ProbeSpec probe(const ProviderConfig& provider, WallTime now) const = 0;
     // Cached, single-flight and conversation answers need to know what a success would look like.
     virtual std::vector<std::string> models(const ProviderConfig& provider) const = 0;
@@ -128,6 +137,21 @@ class Adapter {
 };
 
 const Adapter& adapter_for(ProviderKind kind);
+
+// A decoder's error, as head and body for classify(): details["exception"] becomes x-amzn-errortype,
+// details["body"] the body, the status is 0.
+struct StreamFailure {
+    ResponseHead head;
+    std::string body;
+};
+StreamFailure stream_failure(const Error& error);
+
+// What a provider says about its limits (x-ratelimit-*); nothing where it is silent.
+struct QuotaHeaders {
+    std::optional<std::int64_t> limit_requests, remaining_requests, limit_tokens, remaining_tokens;
+    std::optional<Duration> reset_requests, reset_tokens;
+};
+QuotaHeaders quota_from_headers(const ResponseHead& head);
 
 // An error body in OpenAI's shape: {"error":{"message","type","param","code"}}.
 std::string openai_error(std::string_view message, std::string_view type, std::string_view code,

@@ -1,0 +1,11 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "agent/config/config.hpp"
+#include "agent/config/fields.hpp"
+
+namespace conduit::agent {
+
+std::vector<ProviderConfig> read_providers(const YamlNode& node, FieldContext& context);
+
+} // namespace conduit::agent
