@@ -146,12 +146,12 @@ Task<bool> Pool::wait_for_slot(Endpoint& endpoint, SteadyTime deadline)
     co_return woken;
 }
 
-Task<Pool::Acquired> Pool::open(PoolTarget target, SteadyTime deadline)
+Task<Pool::Acquired> Pool::open(PoolTarget target, SteadyTime deadline, bool fresh)
 {
     Endpoint& endpoint = endpoint_of(target);
     PoolBoard::Entry& entry = *endpoint.entry;
     for (;;) {
-        if (auto connection = take_idle(target))
+        if (auto connection = fresh ? nullptr : take_idle(target))
             co_return Acquired{std::move(connection), {}, false};
         if (entry.open.fetch_add(1) < target.provider.max_connections)
             break;

@@ -69,7 +69,8 @@ class Pool final : public Timed {
     // An idle connection at once, or null.
     std::unique_ptr<Upstream> take_idle(const PoolTarget& target);
     // Opens one, waiting for a free slot when the provider's limit is reached.
-    Task<Acquired> open(PoolTarget target, SteadyTime deadline);
+    // fresh: not one that was kept alive.
+    Task<Acquired> open(PoolTarget target, SteadyTime deadline, bool fresh = false);
     void give_back(std::unique_ptr<Upstream> connection, bool reusable);
     void wake(PoolBoard::Entry& entry); // on this loop's thread
     void close_idle();
