@@ -6,8 +6,11 @@
 #include "agent/control/snapshot.hpp"
 #include "agent/records/record.hpp"
 
+#include <array>
 #include <memory>
+#include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace conduit::agent {
@@ -18,6 +21,7 @@ struct PoolStats { // of one provider endpoint, summed over threads
     std::uint64_t created = 0, reused = 0, failed = 0, closed = 0;
     std::uint64_t limit = 0;
     std::uint64_t oldest_age_ms = 0;
+    std::uint64_t exhausted = 0; // how often a request found no free connection
 };
 
 struct SafetySample {
@@ -52,7 +56,8 @@ class Metrics {
   public:
     explicit Metrics(unsigned workers);
     ~Metrics();
-    // Worker threads; worker < workers. Uses the provider's index in the snapshot for the summary.
+    // Worker threads; worker < workers, each used by one thread only. record.time: when it ended. Uses the
+    // provider's index in the snapshot for the summary.
     void record(unsigned worker, const RequestRecord& record, std::size_t provider_index);
     void attempt_failed(unsigned worker, const std::string& provider, Outcome outcome);
     void limited(unsigned worker, LimitReason reason);

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+// Internal to this folder: one incremental reader a container. Each holds a few hundred bytes at most,
+// whatever is fed, and believes nothing of what it reads.
+#pragma once
+
+#include "agent/safety/safety.hpp"
+
+#include <algorithm>
+#include <cstdint>
+
+namespace conduit::agent {
+
+class FormatMeter {
+  public:
+    virtual ~FormatMeter() = default;
+    virtual void feed(std::string_view bytes) = 0;
+    virtual std::optional<double> seconds() const = 0;
+    virtual void describe(AudioInfo& info) const = 0;
+};
+
+// Collects the next n bytes out of pieces, after skipping what was asked to be skipped.
+class Gatherer {
+  public:
+    bool take(std::string_view& in, std::size_t n)
+    {
+        const auto skipped = static_cast<std::size_t>(std::min<std::uint64_t>(skip_, in.size()));
+        in.remove_prefix(skipped);
+        skip_ -= skipped;
+        if (skip_ > 0)
+            return false;
+        const auto wanted = std::min(n - std::min(n, held_.size()), in.size());
+        held_.append(in.substr(0, wanted));
+        in.remove_prefix(wanted);
+        return held_.size() >= n;
+    }
+    std::string_view held() const { return held_; }
+    void drop(std::size_t n = std::string::npos) { held_.erase(0, n); }
+    void skip(std::uint64_t n) { skip_ = n; }
+
+  private:
+    std::string held_;
+    std::uint64_t skip_ = 0;
+};
+
+inline std::uint64_t read_le(std::string_view bytes, std::size_t at, std::size_t size)
+{
+    std::uint64_t value = 0;
+    for (std::size_t i = size; i-- > 0;)
+        value = (value << 8U) | (at + i < bytes.size() ? static_cast<unsigned char>(bytes[at + i]) : 0U);
+    return value;
+}
+
+inline std::uint64_t read_be(std::string_view bytes, std::size_t at, std::size_t size)
+{
+    std::uint64_t value = 0;
+    for (std::size_t i = 0; i < size; ++i)
+        value = (value << 8U) | (at + i < bytes.size() ? static_cast<unsigned char>(bytes[at + i]) : 0U);
+    return value;
+}
+
+AudioFormat audio_format_of(std::string_view head); // by the first bytes
+
+std::unique_ptr<FormatMeter> make_wav_meter();
+std::unique_ptr<FormatMeter> make_flac_meter();
+std::unique_ptr<FormatMeter> make_mp3_meter();
+std::unique_ptr<FormatMeter> make_adts_meter();
+std::unique_ptr<FormatMeter> make_amr_meter();
+std::unique_ptr<FormatMeter> make_ogg_meter();
+std::unique_ptr<FormatMeter> make_mp4_meter();
+std::unique_ptr<FormatMeter> make_webm_meter();
+bool is_mp3_header(std::uint32_t header);
+
+} // namespace conduit::agent
