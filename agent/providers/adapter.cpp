@@ -23,7 +23,14 @@ std::optional<std::int64_t> integer(std::string_view text)
 
 const Adapter& adapter_for(ProviderKind kind)
 {
-    (void)kind;
+    switch (kind) {
+    case ProviderKind::google:
+        return google_adapter();
+    case ProviderKind::aws:
+        return aws_adapter();
+    case ProviderKind::openai:
+        break;
+    }
     return openai_adapter();
 }
 
