@@ -337,12 +337,11 @@ Task<bool> HttpExchange::forward(ResponseDecoder* decoder, AnswerHead& head, Bod
             if (!out.empty())
                 pieces.push_back(out);
         }
-        if (call.capture)
-            for (std::string_view piece : pieces)
-                if (call.captured.size() + piece.size() <= k_capture_limit)
-                    call.captured.append(piece);
-                else
-                    call.capture = false;
+        for (std::string_view piece : pieces) {
+            call.capture = call.capture && call.captured.size() + piece.size() <= k_capture_limit;
+            if (call.capture)
+                call.captured.append(piece);
+        }
         bool going = true;
         const bool ready = last || (!hold && (!pieces.empty() || (!first_read && !call.sink.begun())));
         if (ready && !call.sink.begun()) {

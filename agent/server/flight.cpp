@@ -103,29 +103,29 @@ Task<bool> Flight::give(CachedPtr answer, CacheUse use)
 
 Task<CachedPtr> Flight::wait_for_leader()
 {
-    struct Shared { // touched on this loop's thread only, apart from its count of owners
+    struct Ride { // touched on this loop's thread only, apart from its count of owners
         CachedPtr answer;
         Signal* signal;
     };
     Signal signal(call_.worker.loop);
-    auto shared = std::make_shared<Shared>(Shared{nullptr, &signal});
+    auto ride = std::make_shared<Ride>(Ride{nullptr, &signal});
     Loop* loop = &call_.worker.loop;
-    leads_ = call_.worker.shared.flights.join(call_.cache_key, [shared, loop](CachedPtr answer) {
-        loop->post([shared, answer = std::move(answer)] {
-            shared->answer = answer;
-            if (shared->signal != nullptr)
-                shared->signal->set();
+    leads_ = call_.worker.shared.flights.join(call_.cache_key, [ride, loop](CachedPtr answer) {
+        loop->post([ride, answer = std::move(answer)] {
+            ride->answer = answer;
+            if (ride->signal != nullptr)
+                ride->signal->set();
         });
     });
     if (leads_) {
-        shared->signal = nullptr;
+        ride->signal = nullptr;
         co_return nullptr;
     }
     const SteadyTime before = call_.now();
     co_await signal.wait(call_.deadline);
     call_.waited += call_.now() - before;
-    shared->signal = nullptr;
-    co_return std::move(shared->answer);
+    ride->signal = nullptr;
+    co_return std::move(ride->answer);
 }
 
 Task<bool> Flight::take_answer()

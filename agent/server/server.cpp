@@ -11,6 +11,7 @@
 #include <fmt/format.h>
 #include <future>
 #include <latch>
+#include <mutex>
 #include <sys/socket.h>
 #include <thread>
 #include <unistd.h>
@@ -38,8 +39,9 @@ class ServerImpl final : public Server, public SessionHost {
     Result<> listen()
     {
         TRY_ASSIGN(data_fd_, listen_on(options_.data, options_.data_fd));
-        if (options_.admin_on)
+        if (options_.admin_on) {
             TRY_ASSIGN(admin_fd_, listen_on(options_.admin, options_.admin_fd));
+        }
         return {};
     }
 
@@ -81,7 +83,9 @@ class ServerImpl final : public Server, public SessionHost {
     UniqueFd data_fd_, admin_fd_;
     std::unique_ptr<AdminPort> admin_port_;
     AdminApi* admin_ = nullptr;
-    std::atomic<bool> started_{false};
+    enum class State : std::uint8_t { opened, running, stopped };
+    std::mutex state_mutex_; // publish against start and stop
+    State state_ = State::opened;
     std::vector<std::unique_ptr<Stream>> listeners_; // one a worker
 };
 
@@ -98,7 +102,10 @@ void ServerImpl::on_every_worker(const std::function<void(Worker&)>& work)
 
 void ServerImpl::publish(std::shared_ptr<const Snapshot> snapshot, std::shared_ptr<const SafetyRules> rules)
 {
-    if (!started_) {
+    const std::lock_guard lock(state_mutex_);
+    if (state_ == State::stopped)
+        return;
+    if (state_ == State::opened) {
         for (auto& worker : workers_)
             worker->adopt(snapshot, rules);
         return;
@@ -141,6 +148,7 @@ Task<void> ServerImpl::accept_loop(Worker& worker)
 
 void ServerImpl::start(AdminApi* admin)
 {
+    const std::lock_guard lock(state_mutex_);
     admin_ = admin;
     std::signal(SIGPIPE, SIG_IGN);
     for (auto& worker : workers_) {
@@ -151,14 +159,17 @@ void ServerImpl::start(AdminApi* admin)
         threads_.emplace_back([w = worker.get()] { w->loop.run(); });
     admin_port_ = std::make_unique<AdminPort>(*this, admin, admin_fd_.get());
     workers_.front()->loop.post([this] { spawn(probe_forever(*workers_.front())); });
-    started_ = true;
+    state_ = State::running;
     shared_.ready = true;
 }
 
 void ServerImpl::stop(Deadline deadline)
 {
-    if (!started_.exchange(false))
-        return;
+    {
+        const std::lock_guard lock(state_mutex_);
+        if (state_ != State::running || shared_.draining)
+            return;
+    }
     shared_.draining = true;
     on_every_worker([this](Worker& worker) {
         listeners_[worker.index()]->cancel();
@@ -168,6 +179,8 @@ void ServerImpl::stop(Deadline deadline)
     while (connections() > 0 && !deadline.passed())
         std::this_thread::sleep_for(10ms);
     admin_port_->stop();
+    const std::lock_guard lock(state_mutex_);
+    state_ = State::stopped;
     for (auto& worker : workers_)
         worker->loop.stop();
     for (auto& thread : threads_)

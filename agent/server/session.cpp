@@ -257,6 +257,8 @@ Task<void> ClientSession::handle()
     case Route::Kind::admin:
         co_await handle_admin();
         break;
+    case Route::Kind::realtime:
+    case Route::Kind::conversation:
     case Route::Kind::unknown:
         co_await plain_refusal({.status = 404,
                                 .message = fmt::format("unknown route {} {}", printable(head.method),
