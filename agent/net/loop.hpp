@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0
+// One event loop a thread (an asio::io_context behind the wall of loop.cpp) and one coarse scan of deadlines
+// instead of a timer an operation.
+#pragma once
+
+#include "agent/net/task.hpp"
+#include "core/clock.hpp"
+
+#include <coroutine>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace conduit::agent {
+
+class Loop;
+
+// Anything that must be looked at every tick (100 ms). on_tick must not resume a coroutine.
+class Timed {
+  public:
+    Timed(const Timed&) = delete;
+    Timed& operator=(const Timed&) = delete;
+
+  protected:
+    explicit Timed(Loop& loop);
+    virtual ~Timed();
+    virtual void on_tick(SteadyTime now) = 0;
+    Loop& loop_;
+
+  private:
+    friend class Loop;
+    Timed* previous_ = nullptr;
+    Timed* next_ = nullptr;
+};
+
+class Buffer { // 64 KiB, from and back to its loop's pool
+  public:
+    static constexpr std::size_t k_size = 65536;
+    Buffer() = default;
+    Buffer(Buffer&& other) noexcept;
+    Buffer& operator=(Buffer&& other) noexcept;
+    ~Buffer() { reset(); }
+    char* data() const { return data_; }
+    explicit operator bool() const { return data_ != nullptr; }
+    void reset();
+
+  private:
+    friend class Loop;
+    Buffer(Loop* loop, char* data) : loop_(loop), data_(data) {}
+    Loop* loop_ = nullptr;
+    char* data_ = nullptr;
+};
+
+class Loop {
+  public:
+    explicit Loop(unsigned index);
+    ~Loop();
+    Loop(const Loop&) = delete;
+    Loop& operator=(const Loop&) = delete;
+
+    void run();                            // returns after stop()
+    void stop();                           // any thread
+    void post(std::function<void()> work); // any thread; runs on the loop's thread
+    void resume_soon(std::coroutine_handle<> handle);
+    unsigned index() const { return index_; }
+    Buffer buffer();
+    // Addresses of a name, from a cache of 30 s; literals without any lookup. Empty: not found.
+    struct Address {
+        std::uint8_t bytes[28] = {}; // sockaddr_in or sockaddr_in6
+        std::uint32_t size = 0;
+    };
+    Task<std::vector<Address>> resolve(std::string host, std::uint16_t port);
+
+    struct Impl;
+    Impl& impl() { return *impl_; }
+
+  private:
+    friend class Timed;
+    friend class Buffer;
+    void tick();
+    std::unique_ptr<Impl> impl_;
+    unsigned index_;
+    Timed* first_ = nullptr;
+    Timed* scan_next_ = nullptr;
+    std::vector<char*> free_buffers_;
+    std::size_t free_high_ = 0; // most buffers free over the last while: what may be given back
+};
+
+// One waiter, woken by set() or by the deadline; never resumed inside set().
+class Signal final : public Timed {
+  public:
+    explicit Signal(Loop& loop) : Timed(loop) {}
+    void set();
+    bool is_set() const { return set_; }
+    void clear() { set_ = false; }
+    struct Wait {
+        Signal& signal;
+        bool await_ready() const { return signal.set_; }
+        void await_suspend(std::coroutine_handle<> handle) { signal.waiter_ = handle; }
+        bool await_resume() const { return signal.set_; } // false: the deadline passed
+    };
+    Wait wait(SteadyTime deadline)
+    {
+        deadline_ = deadline;
+        return Wait{*this};
+    }
+
+  private:
+    void on_tick(SteadyTime now) override;
+    std::coroutine_handle<> waiter_;
+    SteadyTime deadline_ = SteadyTime::max();
+    bool set_ = false;
+};
+
+} // namespace conduit::agent

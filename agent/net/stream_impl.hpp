@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: Apache-2.0
+// Only for stream.cpp and tls.cpp.
+#pragma once
+
+#include "agent/net/loop_impl.hpp"
+#include "agent/net/stream.hpp"
+
+namespace conduit::agent {
+
+struct TlsSession {
+    std::shared_ptr<SSL_SESSION> last;
+};
+
+struct Stream::Impl {
+    explicit Impl(asio::io_context& io) : socket(io) {}
+    asio::ip::tcp::socket socket;
+    std::shared_ptr<SSL> ssl; // null: plain
+    std::shared_ptr<TlsSession> session;
+    bool tls_wants_write = false; // what the last TLS call waits for
+    bool session_saved = false;
+};
+
+// One step of a TLS read; a status of ok with 0 bytes means "would block".
+IoResult tls_read(Stream::Impl& impl, char* data, std::size_t size);
+IoResult tls_write(Stream::Impl& impl, const char* data, std::size_t size);
+
+} // namespace conduit::agent

@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: Apache-2.0
+// TLS towards providers: OpenSSL on the non-blocking socket itself, always verified.
+#include "agent/net/stream_impl.hpp"
+
+#include <cerrno>
+#include <openssl/err.h>
+#include <openssl/x509v3.h>
+
+namespace conduit::agent {
+
+namespace {
+
+std::shared_ptr<SSL_CTX> make_context(const std::string& ca_file, std::string& fault)
+{
+    std::shared_ptr<SSL_CTX> context(SSL_CTX_new(TLS_client_method()), SSL_CTX_free);
+    if (!context)
+        return nullptr;
+    SSL_CTX_set_min_proto_version(context.get(), TLS1_2_VERSION);
+    SSL_CTX_set_verify(context.get(), SSL_VERIFY_PEER, nullptr);
+    SSL_CTX_set_mode(context.get(), SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
+                                        SSL_MODE_RELEASE_BUFFERS);
+    SSL_CTX_set_default_verify_paths(context.get()); // the hashed folder: read when needed
+    if (!ca_file.empty() && SSL_CTX_load_verify_locations(context.get(), ca_file.c_str(), nullptr) != 1) {
+        fault = "cannot read the certificates in " + ca_file;
+        return nullptr;
+    }
+    return context;
+}
+
+IoResult tls_fault(Stream::Impl& impl, int result)
+{
+    const int saved_errno = errno;
+    switch (SSL_get_error(impl.ssl.get(), result)) {
+    case SSL_ERROR_WANT_READ:
+        impl.tls_wants_write = false;
+        return {};
+    case SSL_ERROR_WANT_WRITE:
+        impl.tls_wants_write = true;
+        return {};
+    case SSL_ERROR_ZERO_RETURN:
+        return {IoStatus::eof, 0, 0};
+    case SSL_ERROR_SYSCALL:
+        return {IoStatus::eof, 0, saved_errno != 0 ? saved_errno : ECONNRESET};
+    default:
+        return {IoStatus::failed, 0, EPROTO};
+    }
+}
+
+std::string tls_reason(const Stream::Impl& impl)
+{
+    const long verdict = SSL_get_verify_result(impl.ssl.get());
+    if (verdict != X509_V_OK)
+        return X509_verify_cert_error_string(verdict);
+    char text[256] = "connection closed";
+    if (const unsigned long code = ERR_get_error(); code != 0)
+        ERR_error_string_n(code, text, sizeof text);
+    return text;
+}
+
+} // namespace
+
+std::shared_ptr<TlsSession> make_tls_session()
+{
+    return std::make_shared<TlsSession>();
+}
+
+IoResult tls_read(Stream::Impl& impl, char* data, std::size_t size)
+{
+    ERR_clear_error();
+    std::size_t got = 0;
+    if (const int result = SSL_read_ex(impl.ssl.get(), data, size, &got); result != 1)
+        return tls_fault(impl, result);
+    if (!impl.session_saved && impl.session) { // tickets of TLS 1.3 come with the first data
+        impl.session_saved = true;
+        impl.session->last.reset(SSL_get1_session(impl.ssl.get()), SSL_SESSION_free);
+    }
+    return {IoStatus::ok, got, 0};
+}
+
+IoResult tls_write(Stream::Impl& impl, const char* data, std::size_t size)
+{
+    ERR_clear_error();
+    std::size_t sent = 0;
+    if (const int result = SSL_write_ex(impl.ssl.get(), data, size, &sent); result != 1)
+        return tls_fault(impl, result);
+    return {IoStatus::ok, sent, 0};
+}
+
+Task<Result<>> Stream::start_tls(TlsSettings settings)
+{
+    auto& contexts = loop_.impl().tls;
+    std::string fault;
+    if (!contexts.contains(settings.ca_file)) {
+        auto context = make_context(settings.ca_file, fault);
+        if (!context)
+            co_return Error{ErrorKind::failed, fault.empty() ? "cannot set up TLS" : fault};
+        contexts[settings.ca_file] = std::move(context);
+    }
+    impl_->ssl.reset(SSL_new(contexts[settings.ca_file].get()), SSL_free);
+    SSL* ssl = impl_->ssl.get();
+    SSL_set_fd(ssl, impl_->socket.native_handle());
+    SSL_set_connect_state(ssl);
+    const bool is_address =
+        X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), settings.host.c_str()) == 1;
+    if (!is_address) {
+        SSL_ctrl(ssl, SSL_CTRL_SET_TLSEXT_HOSTNAME, TLSEXT_NAMETYPE_host_name, settings.host.data());
+        SSL_set1_host(ssl, settings.host.c_str());
+    }
+    impl_->session = settings.session;
+    if (settings.session && settings.session->last)
+        SSL_set_session(ssl, settings.session->last.get());
+    for (;;) {
+        ERR_clear_error();
+        const int result = SSL_do_handshake(ssl);
+        if (result == 1)
+            co_return Result<>{};
+        const IoResult step = tls_fault(*impl_, result);
+        if (step.status != IoStatus::ok)
+            co_return Error{ErrorKind::unreachable, "TLS handshake with " + settings.host + " failed: " +
+                                                        tls_reason(*impl_)};
+        const IoResult waited = co_await wait_readable();
+        if (!waited)
+            co_return Error{ErrorKind::unreachable,
+                            "TLS handshake with " + settings.host + " took too long"};
+    }
+}
+
+} // namespace conduit::agent

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0
+// The admin listener: whole requests in, whole answers out, handlers on two threads that may wait.
+#pragma once
+
+#include "agent/admin/admin.hpp"
+#include "agent/net/loop.hpp"
+
+#include <memory>
+
+namespace conduit::agent {
+
+class AdminPort {
+  public:
+    // fd: a listening socket, or -1 for none; the handler threads serve the data port's health too.
+    AdminPort(DataPlane& data, AdminApi* admin, int fd);
+    ~AdminPort();
+    // Runs a handler and comes back to the caller's loop.
+    Task<AdminResponse> run(Loop& loop, AdminRequest request);
+    void stop();
+
+  private:
+    struct Impl;
+    std::unique_ptr<Impl> impl_;
+};
+
+} // namespace conduit::agent

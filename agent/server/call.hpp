@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+// One request on its way through the agent.
+#pragma once
+
+#include "agent/providers/multipart.hpp"
+#include "agent/providers/request.hpp"
+#include "agent/server/answer.hpp"
+#include "agent/server/upload.hpp"
+#include "agent/server/worker.hpp"
+#include "core/hash.hpp"
+
+#include <memory>
+#include <optional>
+#include <string>
+
+namespace conduit::agent {
+
+struct Refusal { // an answer of our own instead of a provider's
+    int status = 400;
+    std::string message;
+    std::string type = "invalid_request_error";
+    std::string code;
+    std::string param;
+    HeaderList headers;
+    Outcome outcome = Outcome::client_error;
+    std::string body; // ready made, instead of the fields above
+};
+
+struct Call {
+    Call(Worker& w, AnswerSink& s);
+    const Config& config() const { return snapshot->config; }
+    SteadyTime now() const { return std::chrono::steady_clock::now(); }
+
+    Worker& worker;
+    AnswerSink& sink;
+    std::shared_ptr<const Snapshot> snapshot;
+    std::shared_ptr<const SafetyRules> rules;
+    Stream* client = nullptr; // null: in-process
+    Upload* upload = nullptr; // null: the request is in `request` as a whole
+    const ApiKey* key = nullptr;
+    ClientRequest request;
+    std::unique_ptr<MultipartReader> form;
+    DurationMeter meter;
+    std::string cache_key; // "": not cached
+    std::string captured;  // the answer, when somebody needs it afterwards
+    bool capture = false;
+    std::string answer_type; // Content-Type of the answer
+    bool gone = false; // the client went away
+    bool in_process = false, was_cached = false; // ours: no key, no limits
+    std::string traceparent, tracestate;
+    RequestRecord record;
+    std::size_t provider_index = k_max_providers;
+    SteadyTime started, deadline;
+    std::chrono::steady_clock::duration waited{0}; // for the provider and for the client's bytes: not ours
+};
+
+// The order of the request path. Each step is one unit with one entry point.
+std::optional<Refusal> admit(Call& call, std::string_view presented_key); // key, blocklist, limits
+Task<std::optional<Refusal>> read_request(Call& call, std::string_view content_type);
+std::optional<Refusal> check_safety(Call& call, std::string_view text);
+Task<void> serve(Call& call, std::string_view presented_key, std::string_view content_type);
+Task<std::optional<Refusal>> send_to_providers(Call& call);
+
+Task<void> refuse(Call& call, Refusal refusal);
+Refusal upload_refusal(UploadFault fault, const Config& config);
+void account(Call& call); // metrics and records; once
+void add_conduit_headers(Call& call, HeaderList& headers);
+
+} // namespace conduit::agent

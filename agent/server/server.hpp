@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+// The agent's threads and ports.
+#pragma once
+
+#include "agent/admin/admin.hpp"
+#include "agent/server/log.hpp"
+
+#include <functional>
+#include <memory>
+#include <string>
+
+namespace conduit::agent {
+
+class PoolBoard;
+
+class Server : public DataPlane, public GaugeSource {
+  public:
+    struct Options {
+        unsigned threads = 1;
+        HostPort data, admin;
+        bool admin_on = true;
+        int data_fd = -1, admin_fd = -1; // inherited listening sockets
+    };
+    struct Parts { // outlive the server
+        Limiter& limiter;
+        HealthBoard& health;
+        Cache& cache;
+        SingleFlight& flights;
+        Metrics& metrics;
+        Records& records;
+        RetryBudget& retries;
+        Log& log;
+        const Clock& clock;
+    };
+    // Opens the ports; nothing is accepted before start().
+    static Result<std::unique_ptr<Server>> open(Options options, Parts parts);
+
+    // Hands the snapshot to every worker; returns when all have it. Before start(): at once.
+    virtual void publish(std::shared_ptr<const Snapshot> snapshot,
+                         std::shared_ptr<const SafetyRules> rules) = 0;
+    virtual void start(AdminApi* admin) = 0; // admin: null without admin API
+    virtual std::string data_url() const = 0;
+    virtual std::string admin_url() const = 0;
+    virtual bool draining() const = 0;
+    // Stops accepting, lets requests end until the deadline, then stops the threads.
+    virtual void stop(Deadline deadline) = 0;
+};
+
+} // namespace conduit::agent
