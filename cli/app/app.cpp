@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/app/app.hpp"
 
+#include "cli/app/operations.hpp"
+#include "cli/backend/agent.hpp"
 #include "cli/command/render.hpp"
 #include "core/http.hpp"
 #include "core/text.hpp"
@@ -173,6 +175,16 @@ void App::warn(std::string_view text)
         console().err(dump_json(Json{{"warning", text}}) + "\n");
     else
         console().err(fmt::format("warning: {}\n", printable(text)));
+}
+
+Result<Agents*> App::agents()
+{
+    return agents_slot.get(*this);
+}
+
+Result<Operations*> App::operations()
+{
+    return operations_slot.get(*this);
 }
 
 Result<Report> App::run(std::span<const std::string> words)

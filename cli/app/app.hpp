@@ -22,7 +22,9 @@
 
 namespace conduit {
 
+class Agents;
 class App;
+class Operations;
 
 // A backend that is made when first asked for. The composition root (cli/app/wiring.cpp) or a test sets the
 // factory.
@@ -38,14 +40,15 @@ template <class T> class Slot {
             if (!factory_)
                 return fail(ErrorKind::internal,
                             "this program was built without the backend that is asked for");
-            TRY_ASSIGN(value_, factory_(app));
+            TRY_ASSIGN(std::unique_ptr<T> made, factory_(app));
+            value_ = std::move(made);
         }
         return value_.get();
     }
 
   private:
     Factory factory_;
-    std::unique_ptr<T> value_;
+    std::shared_ptr<T> value_; // not unique_ptr: a shared_ptr can be destroyed where T is only declared
 };
 
 struct AppParts {
@@ -93,6 +96,10 @@ class App {
     // A warning for people, on stderr; not under -q. Under -o json a JSON line.
     void warn(std::string_view text);
 
+    // The words of this run, for the journal; no flag takes a secret.
+    const std::vector<std::string>& command_line() const { return command_line_; }
+    void set_command_line(std::vector<std::string> words) { command_line_ = std::move(words); }
+
     // Runs another command line in this process: runbooks, playbooks, resume. Global flags of this run are
     // inherited where the words name none.
     Result<Report> run(std::span<const std::string> words);
@@ -103,12 +110,17 @@ class App {
     Result<BackendModule*> backends();
     Slot<HttpClient> http_slot;
     Result<HttpClient*> http() { return http_slot.get(*this); }
+    Slot<Agents> agents_slot; // the agents of the context
+    Result<Agents*> agents(); // defined where the types are whole: app.cpp
+    Slot<Operations> operations_slot; // the engine every change goes through
+    Result<Operations*> operations();
 
   private:
     AppParts parts_;
     Paths paths_;
     GlobalOptions global_;
     std::optional<Config> config_;
+    std::vector<std::string> command_line_;
     bool screen_drawn_ = false;
 };
 

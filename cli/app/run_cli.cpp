@@ -43,6 +43,7 @@ int show_report(App& app, const Report& report)
 int run_cli(App& app, const std::vector<std::string>& words)
 {
     const OutputFormat wanted = requested_output(words);
+    app.set_command_line(words);
     auto invocation = parse_invocation(app.registry(), words, app.env());
     if (!invocation)
         return report_error(app, invocation.error(), wanted);

@@ -8,7 +8,8 @@ Registry all()
     using Make = Noun (*)();
     // The order of --help inside a group. One a line, so that additions merge.
     constexpr Make nouns[] = {
-        version,
+        version, provider, circuit, cache, pool,   limit, blocklist, usage,  safety,
+        health,  metrics,  history, undo,  resume, lock,  reversals, config,
     };
     Registry registry;
     registry.reserve(std::size(nouns));

@@ -6,6 +6,22 @@
 
 namespace conduit::commands {
 
+Noun blocklist();
+Noun cache();
+Noun circuit();
+Noun config();
+Noun health();
+Noun history();
+Noun limit();
+Noun lock();
+Noun metrics();
+Noun pool();
+Noun provider();
+Noun resume();
+Noun reversals();
+Noun safety();
+Noun undo();
+Noun usage();
 Noun version();
 
 Registry all();

@@ -195,13 +195,16 @@ Result<JsonBox> FakeAgents::answer(const AgentCall& call, const std::string& rep
     }
     if (call.path == "/admin/v1/state/effective") {
         Json values = Json::object();
+        Json overrides_json = Json::object();
         for (const auto& [key, path] : call.query) {
             const auto value = effective(path);
             if (value->is_null())
                 return fail(ErrorKind::not_found, "unknown path " + path);
             values[path] = *value;
+            const auto found = overrides.find(path);
+            overrides_json[path] = found == overrides.end() ? Json() : *found->second.value;
         }
-        return JsonBox(Json{{"revision", revision}, {"values", values}});
+        return JsonBox(Json{{"revision", revision}, {"values", values}, {"overrides", overrides_json}});
     }
     if (call.path == "/admin/v1/history") {
         Json items = Json::array();
