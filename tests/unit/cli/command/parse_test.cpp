@@ -220,12 +220,12 @@ TEST_CASE("the verb with the most words wins")
 TEST_CASE("mistakes on the command line name the mistake and the nearest names")
 {
     CHECK(message({"thnig", "set"}) == "unknown command 'thnig'; did you mean thing?");
-    CHECK(message({"thing", "sett"}) ==
-          "unknown 'thing' verb 'sett'; did you mean set or wal?" + std::string());
+    CHECK(message({"thing", "sett"}) == "unknown 'thing' verb 'sett'; did you mean set?");
     CHECK(message({"thing"}) == "'thing' needs a verb");
     CHECK(message({"thing", "set"}) == "PROVIDER is missing");
     CHECK(message({"thing", "set", "a", "1", "extra"}) == "unexpected argument 'extra'");
-    CHECK(message({"thing", "set", "a", "--dran", "2s"}) == "unknown flag '--dran'; did you mean --drain?");
+    CHECK(message({"thing", "set", "a", "--dran", "2s"}) ==
+          "unknown flag '--dran'; did you mean --drain or --plan?");
     CHECK(message({"thing", "set", "a", "--drain"}) == "--drain needs a value");
     CHECK(message({"thing", "set", "a", "--drain", "2s", "--drain", "3s"}) == "--drain is given 2 times");
     CHECK(message({"thing", "set", "a", "--mode", "fats"}) ==

@@ -47,8 +47,8 @@ Rendered render(const Report& report, RenderOptions options)
 TEST_CASE("a table is a projection of the document, with foreign text made harmless")
 {
     const Rendered shown = render(providers(), {});
-    CHECK(shown.out == "NAME         WEIGHT  SHARE   P95  POOL  ENABLED  AGE\n"
-                       "openai           70  66.8%  1.1s  34    yes      60m\n"
+    CHECK(shown.out == "NAME        WEIGHT  SHARE   P95  POOL  ENABLED  AGE\n"
+                       "openai          70  66.8%  1.1s  34    yes      60m\n"
                        "gö\\x1b[31m       5      -  80ms  -     no       -\n");
     CHECK(shown.err == "two providers\nNext  conduitctl provider ls --watch\n      conduitctl undo X\n");
 }
