@@ -61,7 +61,7 @@ Result<> parse_output(std::string_view text, GlobalOptions& global)
     if (text.starts_with(k_jsonpath)) {
         global.output = OutputFormat::jsonpath;
         global.jsonpath = text.substr(k_jsonpath.size());
-        return {};
+        return check_jsonpath(global.jsonpath);
     }
     const std::vector<std::string> names{"table", "wide", "json", "yaml", "name", "jsonpath=EXPR"};
     return fail(ErrorKind::usage, unknown_name("output format", text, names),

@@ -362,4 +362,10 @@ Result<std::string> eval_jsonpath(std::string_view expression, const Json& docum
     return Evaluator(expression).run(document);
 }
 
+Result<> check_jsonpath(std::string_view expression)
+{
+    TRY(eval_jsonpath(expression, Json()));
+    return {};
+}
+
 } // namespace conduit

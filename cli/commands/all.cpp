@@ -6,10 +6,11 @@ namespace conduit::commands {
 Registry all()
 {
     using Make = Noun (*)();
-    // The order of --help inside a group. One a line, so that additions merge.
+    // The order of --help inside a group.
     constexpr Make nouns[] = {
-        version, provider, circuit, cache, pool,   limit, blocklist, usage,  safety,
-        health,  metrics,  history, undo,  resume, lock,  reversals, config,
+        context, local,  doctor, version,   ps,     logs,    top,     restart,    scale,  provider,
+        circuit, cache,  pool,   limit,     usage,  safety,  health,  metrics,    config, blocklist,
+        history, undo,   resume, lock,      reversals, commands, completion, docs, help,
     };
     Registry registry;
     registry.reserve(std::size(nouns));
