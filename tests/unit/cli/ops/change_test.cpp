@@ -426,3 +426,47 @@ TEST_CASE("secrets are journalled as salted digests only", "[ops]")
     CHECK(run_change(bench.host, intent).error().kind == ErrorKind::refused);
     CHECK_FALSE(fs::exists(dir->path() / "plan.json"));
 }
+
+TEST_CASE("a journal that breaks off in the middle leaves a change that says what stands", "[ops]")
+{
+    const auto dir = TempDir::make();
+    OpsBench bench(dir->path());
+    auto intent = bench.intent("providers/openai/enabled", false);
+    intent.steps.push_back(OpsBench::step("providers/google/weight", 90, "provider/google"));
+    bench.target.fault = [&](const StepKey&) {
+        fs::rename(dir->path() / "journal", dir->path() / "away");
+        REQUIRE(write_file(dir->path() / "journal", "no folder"));
+        return Fault::none;
+    };
+    const auto report = run_change(bench.host, intent);
+    REQUIRE_FALSE(report);
+    CHECK(report.error().kind == ErrorKind::partial);
+    CHECK(report.error().message.find("the journal cannot be written") != std::string::npos);
+    CHECK(report.error().message.find("what stands: provider/openai") != std::string::npos);
+    CHECK(bench.target.applied == 1);
+    fs::remove(dir->path() / "journal");
+    fs::rename(dir->path() / "away", dir->path() / "journal");
+    bench.target.fault = {};
+    REQUIRE(run_resume(bench.host, bench.finder, report.error().details.at("operation")));
+    CHECK(bench.target.get("providers/google/weight") == 90);
+    CHECK(bench.target.applied == 2);
+}
+
+TEST_CASE("too many operations at once on one target are refused", "[ops]")
+{
+    const auto dir = TempDir::make();
+    OpsBench maria(dir->path(), "maria");
+    OpsBench jonas(dir->path(), "jonas");
+    jonas.host.guards.max_concurrent = 1;
+    maria.target.verdict = [&](const Step&) -> Result<> {
+        auto intent = jonas.intent("limits/emergency", true, "limits/emergency");
+        intent.scope = "limits";
+        const auto report = run_change(jonas.host, intent);
+        CHECK(report.error().kind == ErrorKind::refused);
+        CHECK(report.error().details.at("guard") == "max_concurrent");
+        jonas.host.guards.max_concurrent = 2;
+        CHECK(run_change(jonas.host, intent));
+        return {};
+    };
+    REQUIRE(run_change(maria.host, maria.intent("providers/openai/enabled", false)));
+}

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tests/support/catch.hpp"
+#include "tests/support/fakes/child.hpp"
 #include "tests/support/fakes/ops_bench.hpp"
 
 #include <sys/stat.h>
@@ -144,4 +145,88 @@ TEST_CASE("a damaged reversal is listed, and stops no other", "[reversal]")
     CHECK(t.serve().outcomes.size() == 1);
     CHECK(t.replicas() == 3);
     CHECK(t.bench.reversals.list()->front().state == "damaged");
+}
+
+TEST_CASE("an undone undo gives the change its end back, and never after that end", "[reversal]")
+{
+    Timed t;
+    const auto undo = run_undo(t.bench.host, t.bench.finder, t.id);
+    REQUIRE(undo);
+    const auto undo_id = undo->data->at("operation").get<std::string>();
+    t.bench.clock.advance(std::chrono::hours(1));
+    REQUIRE(t.bench.reversals.beat());
+    const auto again = run_undo(t.bench.host, t.bench.finder, undo_id);
+    REQUIRE(again);
+    CHECK(t.replicas() == 5);
+    CHECK(again->data->at("until") == "2026-11-22T16:04:00.000Z");
+    t.bench.clock.advance(std::chrono::hours(1));
+    CHECK(t.serve().outcomes.size() == 1);
+    CHECK(t.replicas() == 3);
+    const auto late = run_undo(t.bench.host, t.bench.finder, undo_id);
+    REQUIRE(late);
+    CHECK(late->data->at("changed") == false);
+    CHECK(t.replicas() == 3);
+}
+
+TEST_CASE("a change killed before its reversal was recorded gets it when it is resumed", "[reversal]")
+{
+    const auto dir = TempDir::make();
+    OpsBench bench(dir->path());
+    REQUIRE(bench.reversals.beat());
+    const int status = conduit::test::run_in_child([&] {
+        OpsBench child(dir->path());
+        conduit::test::KillAt crash{std::string(k_after_begin), 1};
+        child.host.crash = &crash;
+        child.host.options.revert_after = std::chrono::hours(2);
+        return run_change(child.host, child.intent("a/x", 1)) ? 0 : 1;
+    });
+    REQUIRE(WIFSIGNALED(status));
+    CHECK(bench.reversals.list()->empty());
+    const auto id = bench.journal.operations({})->front().id;
+    REQUIRE(run_resume(bench.host, bench.finder, id));
+    REQUIRE(bench.reversals.list()->size() == 1);
+    bench.clock.advance(std::chrono::hours(2));
+    REQUIRE(serve_reversals_once(bench.host, bench.reversals, bench.finder));
+    CHECK(bench.target.get("a/x").is_null());
+}
+
+TEST_CASE("a change whose end has passed is not resumed", "[reversal]")
+{
+    const auto dir = TempDir::make();
+    OpsBench bench(dir->path());
+    bench.target.expiring = true;
+    bench.host.options.revert_after = std::chrono::hours(2);
+    bench.target.fault = [](const StepKey&) { return Fault::lost_request; };
+    const auto report = run_change(bench.host, bench.intent("a/x", 1));
+    REQUIRE_FALSE(report);
+    bench.target.fault = {};
+    bench.host.options.revert_after.reset();
+    bench.clock.advance(std::chrono::hours(3));
+    const auto resumed = run_resume(bench.host, bench.finder, report.error().details.at("operation"));
+    REQUIRE_FALSE(resumed);
+    CHECK(resumed.error().kind == ErrorKind::stale);
+    CHECK(bench.target.get("a/x").is_null());
+}
+
+TEST_CASE("for nothing, or for less, is a mistake of usage", "[reversal]")
+{
+    const auto dir = TempDir::make();
+    OpsBench bench(dir->path());
+    bench.host.options.revert_after = Duration{0};
+    CHECK(run_change(bench.host, bench.intent("a/x", 1)).error().kind == ErrorKind::usage);
+}
+
+TEST_CASE("undoing a later change leaves the earlier one's end to its own reversal", "[reversal]")
+{
+    Timed t;
+    const auto later =
+        run_change(t.bench.host, t.bench.intent("workloads/agent/replicas", 8, "workload/agent"));
+    REQUIRE(later);
+    REQUIRE(run_undo(t.bench.host, t.bench.finder, later->data->at("operation").get<std::string>()));
+    CHECK(t.replicas() == 5);
+    CHECK(t.bench.reversals.list()->size() == 1);
+    t.bench.clock.advance(std::chrono::hours(2));
+    CHECK(t.serve().outcomes.size() == 1);
+    CHECK(t.replicas() == 3);
+    CHECK(t.bench.reversals.list()->empty());
 }

@@ -170,3 +170,27 @@ TEST_CASE("what cannot be undone says why", "[undo]")
     CHECK(undone.error().message.find("a purged queue is gone") != std::string::npos);
     CHECK(t.undo("01NOSUCH").error().kind == ErrorKind::not_found);
 }
+
+TEST_CASE("undo and resume keep to the operation's context, whose guards they ask", "[undo]")
+{
+    Undo t;
+    const auto id = t.change("a/x", 1);
+    t.bench.host.context = "staging";
+    CHECK(t.undo(id).error().kind == ErrorKind::usage);
+    CHECK(t.undo(id).error().hint == "Name its context: -C prod.");
+    CHECK(run_resume(t.bench.host, t.bench.finder, id).error().kind == ErrorKind::usage);
+}
+
+TEST_CASE("a secret that moved is told without being shown", "[undo]")
+{
+    Undo t;
+    auto intent = t.bench.intent("keys/openai", "sk-planted-1");
+    intent.steps[0].fields[0].secret = true;
+    const auto report = run_change(t.bench.host, intent);
+    REQUIRE(report);
+    t.bench.target.set("keys/openai", "sk-planted-2");
+    const auto undone = t.undo(report->data->at("operation").get<std::string>());
+    REQUIRE_FALSE(undone);
+    CHECK(undone.error().kind == ErrorKind::stale);
+    CHECK(undone.error().message.find("planted") == std::string::npos);
+}
