@@ -56,8 +56,7 @@ Error roll_back(Run& run, Error why)
                                id, id, id);
         return end_with(run, std::move(out));
     }
-    if (run.plan.by_record) [[maybe_unused]]
-        const auto removed = run.host.reversals->remove(id);
+    drop_reversal(run);
     Error out{ErrorKind::rolled_back, fmt::format("{}; everything was taken back", why.message)};
     out.cause = why.cause;
     out.hint = why.hint.empty() ? fmt::format("See what happened: conduitctl history show {}", id) : why.hint;

@@ -181,6 +181,17 @@ void check_deletes(const GuardConfig& config, const Facts& facts, Verdicts& out)
     out.push_back(std::move(v));
 }
 
+// A step on data does no more than it was planned for, however much there is by now.
+void check_bound(const Step& step, const Facts& facts, Verdicts& out)
+{
+    if (!step.bound || !facts.deletes || facts.deletes->count <= *step.bound)
+        return;
+    out.push_back({"bound", false,
+                   fmt::format("{} {} are there by now, the plan is for at most {}", facts.deletes->count,
+                               facts.deletes->what, *step.bound),
+                   "", "", "Look again, and repeat the command."});
+}
+
 void check_moment(const GuardConfig& config, const Facts& facts, WallTime now, Verdicts& out)
 {
     if (config.max_concurrent) {
@@ -287,8 +298,7 @@ std::vector<GuardVerdict> evaluate_guards(const GuardConfig& config, const Plan&
     check_replicas(config, facts, out);
     check_deletes(config, facts, out);
     for (const auto& step : plan.steps)
-        if (step.bound && *step.bound < 0)
-            out.push_back({"bound", false, fmt::format("{} has no bound", step.resource), "", "", ""});
+        check_bound(step, facts, out);
     check_moment(config, facts, now, out);
     return out;
 }

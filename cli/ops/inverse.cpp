@@ -35,16 +35,24 @@ Inverse inverse_of(const Step& step, const FieldMap& now, WallTime at, bool carr
         if (expired && !carries_expiry)
             continue;
         const JsonBox wanted = expired ? JsonBox() : field.before;
-        const auto until = expired ? std::nullopt : field.before_until;
-        if (is_recorded_value(*wanted, *found.value) && found.until.has_value() == until.has_value())
+        auto until = expired ? std::nullopt : field.before_until;
+        const bool same_end = !carries_expiry || found.until.has_value() == until.has_value();
+        if (is_recorded_value(*wanted, *found.value) && same_end)
             continue;
         if (!is_recorded_value(*field.after, *found.value)) {
-            inverse.moved.push_back({field.path, field.after, found.value, found.by});
+            const JsonBox hidden = Json("a secret");
+            inverse.moved.push_back({field.path, field.secret ? hidden : field.after,
+                                     field.secret ? JsonBox(Json("another one")) : found.value, found.by});
             continue;
         }
         if (is_digest(*wanted)) {
             inverse.impossible = fmt::format("{}: the earlier secret is not recorded", field.path);
             return inverse;
+        }
+        if (!carries_expiry && until) {
+            if (!found.until) // else a record that will end it is still pending
+                inverse.until = until;
+            until.reset();
         }
         back.fields.push_back({field.path, found.value, wanted, found.until, until, field.secret});
     }

@@ -10,9 +10,10 @@
 namespace conduit::ops {
 
 struct Inverse {
-    std::optional<Step> step; // nothing: the fields already are what they were
-    std::vector<Moved> moved; // fields somebody else has changed: then there is no step
-    std::string impossible;   // why it cannot be taken back at all
+    std::optional<Step> step;      // nothing: the fields already are what they were
+    std::vector<Moved> moved;      // fields somebody else has changed: then there is no step
+    std::optional<WallTime> until; // of the values it restores, where the target does not keep that itself
+    std::string impossible;        // why it cannot be taken back at all
 };
 // A value that was to end by itself is not set again once that time has passed: a target that carries
 // expiries goes back to nothing set, any other keeps what it has.

@@ -169,11 +169,12 @@ Result<std::vector<OperationRecord>> Journal::operations(const HistoryQuery& que
             for (auto& entry : *mirrored)
                 keep_entry(found, std::move(entry));
     const auto files = month_files(folder_);
+    const auto wanted_id = "\"id\":\"" + query.id_prefix; // parsing costs more than looking
     std::size_t complete = 0;
     for (auto file = files.rbegin(); file != files.rend() && complete < query.limit; ++file) {
         std::map<std::string, std::vector<Entry>> here;
         TRY(for_each_line(*file, [&](std::size_t, std::string_view text, bool whole) {
-            if (!whole)
+            if (!whole || text.find(wanted_id) == std::string_view::npos)
                 return;
             auto line = read_line(text);
             if (line && line->entry.phase != Phase::torn && line->entry.id.starts_with(query.id_prefix))

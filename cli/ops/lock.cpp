@@ -5,6 +5,7 @@
 #include "core/process.hpp"
 #include "core/text.hpp"
 
+#include <algorithm>
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 #include <sys/stat.h>
@@ -60,13 +61,14 @@ std::optional<OwnerFile> read_owner(const fs::path& path)
     file.info.key = {json_string_or(*document, "target", ""), json_string_or(*document, "scope", "")};
     file.info.owner = {json_string_or(*document, "operator", ""),
                        json_string_or(*document, "host", ""),
-                       static_cast<int>(json_number_or(*document, "pid", 0)),
+                       static_cast<int>(std::clamp(json_number_or(*document, "pid", 0), 0.0, 1e9)),
                        json_string_or(*document, "reason", ""),
                        json_string_or(*document, "operation", ""),
                        *since,
                        *until};
-    file.fence = static_cast<std::uint64_t>(std::max(0.0, json_number_or(*document, "fence", 0)));
-    file.start_ticks = static_cast<std::uint64_t>(std::max(0.0, json_number_or(*document, "start_ticks", 0)));
+    file.fence = static_cast<std::uint64_t>(std::clamp(json_number_or(*document, "fence", 0), 0.0, 1e15));
+    file.start_ticks =
+        static_cast<std::uint64_t>(std::clamp(json_number_or(*document, "start_ticks", 0), 0.0, 1e18));
     return file;
 }
 

@@ -81,7 +81,7 @@ Json guards_json(const std::vector<GuardVerdict>& guards)
 Result<Step> step_from_json(const Json& document)
 {
     Step step;
-    step.n = static_cast<int>(json_number_or(document, "n", 0));
+    step.n = static_cast<int>(std::clamp(json_number_or(document, "n", 0), 0.0, 1e6));
     TRY_ASSIGN(step.resource, json_string(document, "resource"));
     const auto* fields = json_find(document, "fields");
     if (step.n < 1 || fields == nullptr || !fields->is_array())

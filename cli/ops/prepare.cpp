@@ -34,6 +34,9 @@ Result<> set_until(Host& host, const Intent& intent, Plan& plan)
 {
     if (!host.options.revert_after)
         return {};
+    if (*host.options.revert_after <= Duration{0})
+        return fail(ErrorKind::usage, "--for needs a time that is more than nothing",
+                    "Write it as --for 2h.");
     plan.until = host.clock.now() + *host.options.revert_after;
     for (auto& step : plan.steps) {
         if (step.fields.empty() || !step.reversible)
@@ -46,14 +49,6 @@ Result<> set_until(Host& host, const Intent& intent, Plan& plan)
             plan.by_record = true;
         }
     }
-    if (plan.by_record && (host.reversals == nullptr || !host.reversals->answered()))
-        return fail(
-            ErrorKind::refused,
-            fmt::format("nobody is there to take back {} at {}", plan.summary,
-                        format_time_short(*plan.until)),
-            fmt::format("Start one: conduitctl reversals serve\nOr run it without --for, and type at {}: "
-                        "conduitctl undo ID (the id is printed when it is done).",
-                        format_time_short(*plan.until)));
     return {};
 }
 

@@ -110,12 +110,15 @@ Result<Report> go_on(Run& run, const OperationRecord& record)
             return fail(ErrorKind::stale,
                         fmt::format("{} was to end at {}", record.id, format_time(*run.plan.until)),
                         fmt::format("Take it back: conduitctl undo {}", record.id));
+        TRY(check_served(run));
         TRY(ask_guards(run));
     }
     TRY(ops::record(run, Phase::resume));
     for (const auto& step : run.plan.steps)
         if (std::ranges::find(progressed.found, step.n) != progressed.found.end())
             TRY(record_step(run, Phase::step_done, step, &run.done[step.n]));
+    if (auto kept = add_reversal(run); !kept) // it may have died before it wrote the record
+        return end_with(run, std::move(kept).error());
     return execute(run);
 }
 
@@ -142,6 +145,7 @@ Result<Report> run_resume(Host& host, TargetFinder& targets, std::string_view id
                     fmt::format("operation {} was not begun ({})", record.id, record.verdict()),
                     "Run its command again.");
     TRY_ASSIGN(auto plan, record.plan());
+    TRY(same_context(host, plan, record.id));
     TRY_ASSIGN(auto* target, targets.find(plan.target_kind, plan.target));
     Run run(host, *target, std::move(plan), Deadline(host.options.timeout));
     run.resumed = true;

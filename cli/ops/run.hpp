@@ -40,6 +40,10 @@ Result<> take_lock(Run& run);
 
 // run_plan.cpp: everything from the guards on
 Result<Report> run_plan(Run& run);
+Result<> add_reversal(Run& run);       // where the plan ends by a record; repeating it is fine
+Result<> check_served(const Run& run); // refused when nobody would carry that record out
+void drop_reversal(const Run& run);
+Result<> same_context(const Host& host, const Plan& plan, const std::string& id);
 
 // execute.cpp: the steps not in run.done, then verification and the end
 Result<Report> execute(Run& run);

@@ -14,7 +14,7 @@ Error refused(Run& run, Error error)
     const auto verdict = std::string(kind_name(error.kind));
     if (auto written = record(run, Phase::refused, verdict, error.message); !written)
         run.host.progress.tick(Progress::Mark::note, "not recorded", written.error().message, Duration{0});
-    return error;
+    return std::move(error).with_detail("operation", run.plan.operation);
 }
 
 Result<Report> rehearse(Run& run)
@@ -71,6 +71,8 @@ bool all_done_already(Run& run)
            });
 }
 
+} // namespace
+
 Result<> add_reversal(Run& run)
 {
     if (!run.plan.until || !run.plan.by_record)
@@ -89,7 +91,24 @@ Result<> add_reversal(Run& run)
     return run.host.reversals->add(reversal);
 }
 
-} // namespace
+Result<> check_served(const Run& run)
+{
+    if (!run.plan.until || !run.plan.by_record ||
+        (run.host.reversals != nullptr && run.host.reversals->answered()))
+        return {};
+    const auto at = format_time_short(*run.plan.until);
+    return fail(ErrorKind::refused,
+                fmt::format("nobody is there to take back '{}' at {}", run.plan.summary, at),
+                fmt::format("Start one: conduitctl reversals serve\nOr run it without --for, and type at {}: "
+                            "conduitctl undo ID (the id is printed when it is done).",
+                            at));
+}
+
+void drop_reversal(const Run& run)
+{
+    if (run.plan.by_record && run.host.reversals != nullptr) [[maybe_unused]]
+        const auto removed = run.host.reversals->remove(run.plan.operation);
+}
 
 Result<Report> run_plan(Run& run)
 {
@@ -99,6 +118,8 @@ Result<Report> run_plan(Run& run)
         return fail(ErrorKind::usage, "--force needs --reason", "Add --reason TEXT: it is recorded.");
     if (all_done_already(run))
         return already_so(run);
+    if (auto served = check_served(run); !served)
+        return options.check ? served.error() : refused(run, std::move(served).error());
     if (!options.plan_in.empty())
         if (auto unmoved = check_unmoved(run, "the world changed since the plan was made"); !unmoved)
             return refused(run, std::move(unmoved).error());
@@ -127,9 +148,8 @@ Result<Report> run_plan(Run& run)
     if (auto kept = add_reversal(run); !kept)
         return end_with(run, std::move(kept).error());
     auto report = execute(run);
-    if (!report && run.done.empty() && run.plan.by_record && report.error().kind != ErrorKind::unknown)
-        [[maybe_unused]]
-        const auto removed = host.reversals->remove(run.plan.operation);
+    if (!report && run.done.empty() && report.error().kind != ErrorKind::unknown)
+        drop_reversal(run);
     return report;
 }
 

@@ -63,12 +63,11 @@ Result<Plan> inverse_plan(Run& run, const OperationRecord& record, const Plan& o
         std::ranges::move(inverse.moved, std::back_inserter(moved));
         if (!inverse.step)
             continue;
-        for (const auto& field : inverse.step->fields) {
+        for (const auto& field : inverse.step->fields)
             now[field.path] = {field.after, field.after_until, {}};
-            if (field.after_until && !run.target.carries_expiry(*step)) {
-                plan.until = field.after_until; // what had an end gets it again
-                plan.by_record = true;
-            }
+        if (inverse.until) { // what had an end gets it again
+            plan.until = inverse.until;
+            plan.by_record = true;
         }
         plan.steps.push_back(std::move(*inverse.step));
     }
@@ -84,7 +83,7 @@ Result<Plan> inverse_plan(Run& run, const OperationRecord& record, const Plan& o
 
 void close_original(Run& run, const OperationRecord& record, const Plan& original)
 {
-    if (original.by_record && run.host.reversals != nullptr) [[maybe_unused]]
+    if (run.host.reversals != nullptr) [[maybe_unused]]
         const auto removed = run.host.reversals->remove(record.id);
     if (!needs_attention(record))
         return;
@@ -98,6 +97,16 @@ void close_original(Run& run, const OperationRecord& record, const Plan& origina
 
 } // namespace
 
+// Guards and confirmation are those of the context one is in: they must be the operation's.
+Result<> same_context(const Host& host, const Plan& plan, const std::string& id)
+{
+    if (plan.context == host.context)
+        return {};
+    return fail(ErrorKind::usage,
+                fmt::format("operation {} is of context {}, not {}", id, plan.context, host.context),
+                fmt::format("Name its context: -C {}.", plan.context));
+}
+
 Result<Report> run_undo(Host& host, TargetFinder& targets, std::string_view id)
 {
     if (host.options.revert_after || !host.options.plan_in.empty())
@@ -109,6 +118,7 @@ Result<Report> run_undo(Host& host, TargetFinder& targets, std::string_view id)
                     fmt::format("operation {} changed nothing ({})", record.id, record.verdict()),
                     "List what can be undone: conduitctl history ls");
     TRY_ASSIGN(const auto original, record.plan());
+    TRY(same_context(host, original, record.id));
     TRY_ASSIGN(auto* target, targets.find(original.target_kind, original.target));
     Plan seed;
     seed.operation = make_ulid(host.clock.now());

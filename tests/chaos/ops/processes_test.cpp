@@ -5,10 +5,23 @@
 
 #include <nlohmann/json.hpp>
 #include <set>
+#include <sys/resource.h>
 
 using namespace conduit;
 using namespace conduit::ops;
 using conduit::test::OpsBench;
+
+namespace {
+
+fs::path month_of(const fs::path& folder)
+{
+    for (const auto& entry : fs::directory_iterator(folder))
+        if (entry.path().extension() == ".jsonl")
+            return entry.path();
+    return {};
+}
+
+} // namespace
 
 TEST_CASE("20 processes that write at once do not fork the chain", "[ops]")
 {
@@ -148,4 +161,32 @@ TEST_CASE("the guard is asked again under the lock", "[ops]")
     CHECK(report.error().hint.find("conduitctl provider enable google") != std::string::npos);
     CHECK(maria.target.get("providers/openai/enabled").is_null());
     CHECK(maria.locks.list()->empty());
+}
+
+TEST_CASE("a disk that is full in the middle of a line leaves the journal as it was", "[ops]")
+{
+    const auto dir = TempDir::make();
+    Journal journal(dir->path() / "journal", system_clock());
+    Entry entry;
+    entry.id = "OP";
+    entry.phase = Phase::end;
+    REQUIRE(journal.append(entry));
+    const int status = conduit::test::run_in_child([&] {
+        // The same as ENOSPC half way through a write: the file may grow by 100 bytes and no more.
+        const auto size =
+            std::max<std::uintmax_t>(1024, fs::file_size(month_of(dir->path() / "journal")) + 100);
+        const rlimit limit{size, size};
+        ::signal(SIGXFSZ, SIG_IGN);
+        if (::setrlimit(RLIMIT_FSIZE, &limit) != 0)
+            return 2;
+        entry.message = std::string(4000, 'x');
+        const auto written = journal.append(entry);
+        return !written && written.error().kind == ErrorKind::failed ? 0 : 1;
+    });
+    CHECK(status == 0);
+    CHECK(journal.verify()->faults.empty());
+    CHECK(journal.verify()->notes.empty());
+    REQUIRE(journal.append(entry));
+    CHECK(journal.verify()->entries == 2);
+    CHECK(journal.verify()->faults.empty());
 }
