@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/app/app.hpp"
+#include "cli/command/help.hpp"
+#include "cli/command/render.hpp"
+
+#include <new>
+
+namespace conduit {
+namespace {
+
+int report_error(App& app, const Error& error, OutputFormat format)
+{
+    // Ctrl-C in a stream is how it ends; the reader's going away (head) is no fault at all.
+    if (error.kind == ErrorKind::interrupted && !app.console().open())
+        return 0;
+    app.console().err(render_error(error, format, app.colour_err()));
+    return to_exit(error.kind);
+}
+
+int show_help(App& app, const Invocation& invocation)
+{
+    app.console().out(help_text(app.registry(), invocation.noun, invocation.verb));
+    return 0;
+}
+
+int show_report(App& app, const Report& report)
+{
+    const GlobalOptions& global = app.global();
+    const auto rendered = render_report(report, {.format = global.output,
+                                                 .jsonpath = global.jsonpath,
+                                                 .now = app.clock().now(),
+                                                 .colour = app.colour_out(),
+                                                 .quiet = global.quiet});
+    if (!rendered)
+        return report_error(app, rendered.error(), global.output);
+    app.console().out(rendered->out);
+    app.console().err(rendered->err);
+    return to_exit(report.verdict);
+}
+
+} // namespace
+
+int run_cli(App& app, const std::vector<std::string>& words)
+{
+    const OutputFormat wanted = requested_output(words);
+    auto invocation = parse_invocation(app.registry(), words, app.env());
+    if (!invocation)
+        return report_error(app, invocation.error(), wanted);
+    app.set_global(invocation->global);
+    if (invocation->kind == Invocation::Kind::help)
+        return show_help(app, *invocation);
+    try {
+        auto report = invocation->bound->run(app);
+        if (!report)
+            return report_error(app, report.error(), app.global().output);
+        return show_report(app, *report);
+    } catch (const std::bad_alloc&) {
+        return report_error(app, {ErrorKind::failed, "out of memory"}, wanted);
+    }
+}
+
+} // namespace conduit

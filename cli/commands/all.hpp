@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: Apache-2.0
+// Every noun, one function each, in its own file of this folder.
+#pragma once
+
+#include "cli/command/registry.hpp"
+
+namespace conduit::commands {
+
+Noun version();
+
+Registry all();
+
+} // namespace conduit::commands
