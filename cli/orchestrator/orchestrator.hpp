@@ -94,9 +94,8 @@ struct LogQuery {
     std::vector<std::string> instances; // empty: all
     std::optional<WallTime> since;      // lines whose time is not known are kept
     std::optional<std::size_t> tail;    // the last so many of each instance
-    std::string grep;                   // an RE2 expression; empty: every line
+    std::string grep;                   // a POSIX extended expression; empty: every line
     bool follow = false;
-    bool previous = false; // of the life before the last restart, where that is kept apart
 };
 using LogSink = std::function<bool(const LogLine&)>; // false ends it
 

@@ -48,9 +48,28 @@ fs::path api_keys(const Layout& layout)
     return layout.config() / "api.keys";
 }
 
+fs::path sim_credentials(const Layout& layout)
+{
+    return layout.config() / "sim-credentials.yaml";
+}
+
 fs::path secret_file(const Layout& layout, std::string_view name)
 {
     return layout.config() / fmt::format("{}.key", name);
+}
+
+// The provider keys, and the same once more in the form the simulator checks them against.
+Result<> write_provider_keys(const Layout& layout)
+{
+    TRY_ASSIGN(const std::string openai, keep_secret(secret_file(layout, "openai"), "sk-sim-", 24));
+    TRY_ASSIGN(const std::string google, keep_secret(secret_file(layout, "google"), "AIzaSim", 16));
+    TRY_ASSIGN(const std::string access, keep_secret(secret_file(layout, "aws-access"), "AKIDSIM", 8));
+    TRY_ASSIGN(const std::string secret, keep_secret(secret_file(layout, "aws-secret"), "", 20));
+    const Json credentials{
+        {"openai", {openai}},
+        {"google", {google}},
+        {"aws", Json::array({Json{{"access_key_id", access}, {"secret_access_key", secret}}})}};
+    return write_once(sim_credentials(layout), dump_yaml(credentials));
 }
 
 Json file_ref(const fs::path& path)
@@ -86,9 +105,7 @@ Result<> write_secrets(const Layout& layout)
     TRY_ASSIGN(const std::string operator_token, keep_secret(layout.operator_token(), "", 32));
     TRY_ASSIGN(const std::string viewer_token, keep_secret(layout.viewer_token(), "", 32));
     TRY_ASSIGN(const std::string api_key, keep_secret(layout.api_key(), "sk-local-", 24));
-    for (const auto* name : {"openai", "google", "aws-secret"})
-        TRY(keep_secret(secret_file(layout, name), "", 24));
-    TRY(keep_secret(secret_file(layout, "aws-access"), "AKIA", 8));
+    TRY(write_provider_keys(layout));
     const auto token = [](std::string_view name, std::string_view scope, const std::string& secret) {
         return Json{{"name", name}, {"scope", scope}, {"sha256", sha256_hex(secret)}};
     };
@@ -120,10 +137,7 @@ Result<> write_agent_config(const Layout& layout, const LocalSpec& spec)
 
 std::vector<std::string> sim_credential_args(const Layout& layout)
 {
-    return {"--openai-key-file",     secret_file(layout, "openai").string(),
-            "--google-key-file",     secret_file(layout, "google").string(),
-            "--aws-access-key-file", secret_file(layout, "aws-access").string(),
-            "--aws-secret-key-file", secret_file(layout, "aws-secret").string()};
+    return {"--credentials", sim_credentials(layout).string()};
 }
 
 } // namespace conduit::local
