@@ -19,6 +19,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <vector>
 
 namespace conduit {
 
@@ -46,6 +47,17 @@ template <class T> class Slot {
   private:
     Factory factory_;
     std::unique_ptr<T> value_;
+};
+
+struct CheckResult {
+    enum class Status { ok, warn, fail, skip };
+    Status status = Status::ok;
+    std::string detail;
+    std::string hint;
+};
+struct ReachCheck {
+    std::string name; // "agents reachable"
+    std::function<CheckResult(App&, const Context&)> run;
 };
 
 struct AppParts {
@@ -96,6 +108,12 @@ class App {
     // Runs another command line in this process: runbooks, playbooks, resume. Global flags of this run are
     // inherited where the words name none.
     Result<Report> run(std::span<const std::string> words);
+
+    // What `doctor` and `context check` ask beyond this machine's own files; the composition root adds to it.
+    std::vector<ReachCheck> reach_checks;
+    // Starts `conduitctl WORDS` detached with its output closed; completion's refresher. Unset: no
+    // refreshing.
+    std::function<void(const std::vector<std::string>& words)> spawn_self;
 
     // --- backends; add a Slot here and set it in cli/app/wiring.cpp
     // -------------------------------------------

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/app/app.hpp"
+#include "cli/app/complete.hpp"
 #include "cli/command/help.hpp"
 #include "cli/command/render.hpp"
 
 #include <new>
+#include <optional>
+#include <unistd.h>
 
 namespace conduit {
 namespace {
@@ -38,10 +41,38 @@ int show_report(App& app, const Report& report)
     return to_exit(report.verdict);
 }
 
+// The shell's side door: no parsing, no errors, nothing on stderr.
+std::optional<int> internal_command(App& app, std::span<const std::string> words)
+{
+    if (words.empty() || !words.front().starts_with("__"))
+        return std::nullopt;
+    if (words.front() == "__complete" || words.front() == "__completeNoDesc") {
+        const bool descriptions = words.front() == "__complete";
+        app.console().out(completion_text(complete(app, words.subspan(1)), descriptions));
+        return 0;
+    }
+    constexpr std::size_t k_refresh_words = 5;
+    if (words.front() == "__refresh" && words.size() == k_refresh_words) {
+        constexpr unsigned k_longest_life = 15;
+        alarm(k_longest_life); // whatever hangs, no refresher is left behind
+        GlobalOptions global;
+        global.context = words[2];
+        global.name_space = words[3];
+        global.config = words[4];
+        app.set_global(global);
+        refresh_candidates(app, words[1]);
+        alarm(0);
+        return 0;
+    }
+    return std::nullopt;
+}
+
 } // namespace
 
 int run_cli(App& app, const std::vector<std::string>& words)
 {
+    if (const auto done = internal_command(app, words))
+        return *done;
     const OutputFormat wanted = requested_output(words);
     auto invocation = parse_invocation(app.registry(), words, app.env());
     if (!invocation)

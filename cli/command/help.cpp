@@ -115,6 +115,8 @@ std::string effect_line(const VerbDoc& doc)
 {
     if (doc.effect == Effect::read)
         return "read; changes nothing";
+    if (doc.effect == Effect::local)
+        return "local; writes this user's own files, nothing else";
     return fmt::format("{}, {}; undo: {}", effect_name(doc.effect), tier_name(doc.tier), undo_name(doc.undo));
 }
 

@@ -27,7 +27,7 @@ std::vector<ErrorKind> declared_codes(const VerbDoc& doc)
 {
     using enum ErrorKind;
     std::set<ErrorKind> codes{ok, failed, usage, not_found, auth, unreachable, unknown, interrupted};
-    if (doc.effect != Effect::read) {
+    if (doc.effect == Effect::change || doc.effect == Effect::destroy) {
         codes.insert({refused, stale, locked, unverified});
         if (doc.steps)
             codes.insert({rolled_back, partial});
@@ -45,7 +45,7 @@ std::string command_path(const Noun& noun, const Verb& verb)
 
 std::string_view effect_name(Effect effect)
 {
-    constexpr std::array<std::string_view, 3> names{"read", "change", "destroy"};
+    constexpr std::array<std::string_view, 4> names{"read", "change", "destroy", "local"};
     return names.at(static_cast<std::size_t>(std::to_underlying(effect)));
 }
 

@@ -57,9 +57,9 @@
 
 namespace conduit {
 
-enum class Effect { read, change, destroy };
-enum class Tier { mild, moderate, severe }; // how it is confirmed; of no meaning to reads
-enum class Undo { exact, backup, none };    // what `conduitctl undo` can do about it
+enum class Effect { read, change, destroy, local }; // local: writes this user's own files, nothing else
+enum class Tier { mild, moderate, severe };         // how it is confirmed; of no meaning to reads
+enum class Undo { exact, backup, none };            // what `conduitctl undo` can do about it
 enum class Group {
     where,
     instances,

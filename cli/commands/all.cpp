@@ -8,7 +8,7 @@ Registry all()
     using Make = Noun (*)();
     // The order of --help inside a group. One a line, so that additions merge.
     constexpr Make nouns[] = {
-        version,
+        context, doctor, version, commands, completion, docs, help,
     };
     Registry registry;
     registry.reserve(std::size(nouns));

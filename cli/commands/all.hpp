@@ -6,6 +6,12 @@
 
 namespace conduit::commands {
 
+Noun commands();
+Noun completion();
+Noun context();
+Noun docs();
+Noun doctor();
+Noun help();
 Noun version();
 
 Registry all();
