@@ -8,7 +8,7 @@ Registry all()
     using Make = Noun (*)();
     // The order of --help inside a group. One a line, so that additions merge.
     constexpr Make nouns[] = {
-        context, doctor, version, commands, completion, docs, help,
+        context, local, doctor, version, ps, logs, top, commands, completion, docs, help,
     };
     Registry registry;
     registry.reserve(std::size(nouns));

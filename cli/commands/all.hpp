@@ -12,6 +12,10 @@ Noun context();
 Noun docs();
 Noun doctor();
 Noun help();
+Noun local();
+Noun logs();
+Noun ps();
+Noun top();
 Noun version();
 
 Registry all();

@@ -82,6 +82,8 @@ struct OrchestratorChange {
     bool changed = false;
     std::vector<std::string> started; // instances that are new
     std::vector<std::string> ended;
+    bool finished = true; // false: accepted, still under way
+    std::string error;    // why it could not be finished
 };
 
 struct LogLine {

@@ -10,6 +10,7 @@
 #include "core/process.hpp"
 #include "core/text.hpp"
 
+#include <algorithm>
 #include <csignal>
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -131,11 +132,11 @@ Result<LocalSpec> wanted_spec(const Layout& layout, const UpOptions& options)
     if (!spec && !first)
         return spec;
     LocalSpec wanted = first ? LocalSpec{} : *spec;
-    if (options.replicas)
-        wanted.replicas = *options.replicas;
-    if (wanted.replicas < 1 || wanted.replicas > k_max_replicas)
+    if (options.replicas && (*options.replicas < 1 || *options.replicas > k_max_replicas))
         return fail(ErrorKind::usage,
-                    fmt::format("{} replicas are not from 1 to {}", wanted.replicas, k_max_replicas));
+                    fmt::format("{} replicas are not from 1 to {}", *options.replicas, k_max_replicas));
+    wanted.replicas =
+        std::max(1, options.replicas.value_or(wanted.replicas)); // it may have been scaled to none
     if (options.sim)
         wanted.sim = *options.sim;
     if (!options.sim_args.empty())

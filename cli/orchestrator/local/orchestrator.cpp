@@ -60,7 +60,11 @@ std::vector<std::string> names_in(const Json& document, std::string_view key)
 
 OrchestratorChange change_from(const Json& result)
 {
-    return {json_bool_or(result, "changed", false), names_in(result, "started"), names_in(result, "ended")};
+    return {.changed = json_bool_or(result, "changed", false),
+            .started = names_in(result, "started"),
+            .ended = names_in(result, "ended"),
+            .finished = !json_bool_or(result, "accepted", false),
+            .error = json_string_or(result, "error", "")};
 }
 
 OnProgress relay(const ChangeProgress& progress)
