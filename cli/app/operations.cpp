@@ -51,7 +51,7 @@ ops::GuardConfig guards_of(const Context& context)
 fs::path reversal_folder(App& app, const Context& context)
 {
     if (context.orchestrator == OrchestratorKind::local)
-        return context.dir / "state" / "reversals";
+        return (context.dir.empty() ? app.paths().data_dir : context.dir) / "state" / "reversals";
     return app.paths().state_dir / "reversals" / context.name;
 }
 
