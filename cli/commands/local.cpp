@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/orchestrator/local/local.hpp"
 
+#include "cli/app/operations.hpp"
 #include "cli/commands/all.hpp"
 #include "cli/commands/instances.hpp"
 #include "cli/orchestrator/local/sim_faults.hpp"
 #include "cli/orchestrator/local/supervisor.hpp"
 
+#include <algorithm>
 #include <array>
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -246,6 +248,25 @@ Result<Report> sim(App& app, const SimFlags& o)
     return report;
 }
 
+// The supervisor answers for the reversals of its folder. A process of its own carries them out, since
+// undoing a `scale` asks this very supervisor and must not wait for it from within.
+std::function<void(WallTime)> reversal_hook(App& app)
+{
+    return [&app](WallTime now) {
+        const auto operations = app.operations();
+        if (!operations)
+            return;
+        auto& store = (*operations)->reversals();
+        (void)store.beat().has_value(); // a beat that is missed is seen by whoever asks for --for
+        const auto pending = store.list();
+        const bool due = pending && std::ranges::any_of(*pending, [&](const ops::Reversal& r) {
+                             return r.state == "pending" && r.due <= now;
+                         });
+        if (due && app.spawn_self)
+            app.spawn_self({"reversals", "serve", "--once"});
+    };
+}
+
 Result<Report> supervise(App& app, const DirOptions& o)
 {
     local::SupervisorOptions options;
@@ -254,6 +275,7 @@ Result<Report> supervise(App& app, const DirOptions& o)
     // Absent is fine as long as no simulator is wanted; else its start fails, and says so.
     const auto simulator = program(app, "conduit-sim", "CONDUIT_SIM_PROGRAM");
     options.sim_program = simulator.value_or("conduit-sim");
+    options.every_second = reversal_hook(app);
     Report report;
     report.verdict = static_cast<ErrorKind>(local::run_supervisor(options));
     report.data = Json{{"dir", options.dir.string()}};
