@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+// libconduit_backends.so: the adapters with their libraries (libcurl, libpq, ...), loaded when a verb first
+// asks for a backend. libcurl alone brings some thirty shared libraries, which would cost every start more
+// than all else.
+//
+// To add a backend: a virtual function in BackendModule, its body in cli/backends_module/module.cpp, and a
+// Slot in App whose factory in cli/app/wiring.cpp calls it.
+#pragma once
+
+#include "core/cancel.hpp"
+#include "core/result.hpp"
+
+#include <memory>
+#include <string>
+
+namespace conduit {
+
+class HttpClient;
+
+class BackendModule {
+  public:
+    virtual ~BackendModule() = default;
+    virtual Result<std::unique_ptr<HttpClient>> http(const Cancel* cancel) = 0;
+};
+
+inline constexpr const char* k_module_file = "libconduit_backends.so";
+inline constexpr const char* k_module_entry =
+    "conduit_backend_module"; // BackendModule* (*)(const char* version)
+
+// The module in memory; it is never unloaded, since what it made may outlive this.
+class LoadedModule {
+  public:
+    explicit LoadedModule(BackendModule* backends) : backends_(backends) {}
+    BackendModule& backends() { return *backends_; }
+
+  private:
+    std::unique_ptr<BackendModule> backends_;
+};
+
+// Looks beside the program: ../lib/conduit (installed), ../lib (build folder); or only at override_path.
+Result<std::unique_ptr<LoadedModule>> load_backend_module(const std::string& override_path = {});
+
+} // namespace conduit

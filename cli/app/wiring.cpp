@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/app/wiring.hpp"
+
+#include "cli/app/operations.hpp"
+#include "cli/backend/agent.hpp"
+#include "cli/orchestrator/local/layout.hpp"
+#include "cli/orchestrator/local/orchestrator.hpp"
+#include "cli/targets/control_target.hpp"
+#include "cli/targets/workloads.hpp"
+#include "core/process.hpp"
+
+#include <fmt/format.h>
+
+namespace conduit {
+namespace {
+
+fs::path folder_of(App& app, const Context& context)
+{
+    return context.dir.empty() ? app.paths().data_dir : context.dir;
+}
+
+Result<std::vector<AgentEndpoint>> local_replicas(const fs::path& dir, Deadline deadline)
+{
+    TRY_ASSIGN(const auto instances, local::make_orchestrator(dir)->instances("agent", deadline));
+    std::vector<AgentEndpoint> endpoints;
+    for (const auto& instance : instances)
+        if (!instance.admin_url.empty() && instance.state != InstanceState::exited &&
+            instance.state != InstanceState::draining)
+            endpoints.push_back({instance.name, instance.admin_url});
+    return endpoints;
+}
+
+Result<std::unique_ptr<Agents>> make_context_agents(App& app)
+{
+    TRY_ASSIGN(const Context* context, app.context());
+    const auto dir = folder_of(app, *context);
+    AgentsOptions options;
+    options.actor = app.operator_name();
+    // A client a thread: libcurl's handles are not shared.
+    TRY_ASSIGN(BackendModule * backends, app.backends());
+    options.client = [backends, &app]() -> std::unique_ptr<HttpClient> {
+        auto client = backends->http(&app.cancel());
+        return client ? *std::move(client) : nullptr;
+    };
+    options.token = [&app, context, dir]() -> Result<std::string> {
+        auto ref = context->agent.token;
+        if (!ref.set())
+            ref = {SecretRef::Source::file, local::Layout{dir}.operator_token().string()};
+        TRY_ASSIGN(const auto secret, app.secret(ref));
+        return secret.reveal();
+    };
+    if (!context->agent.urls.empty()) {
+        options.identity = "agents " + context->agent.urls.front();
+        options.discover = [context](Deadline) -> Result<std::vector<AgentEndpoint>> {
+            std::vector<AgentEndpoint> endpoints;
+            for (const auto& url : context->agent.urls)
+                endpoints.push_back({url, url});
+            return endpoints;
+        };
+    } else if (context->orchestrator == OrchestratorKind::local) {
+        options.identity = "local " + dir.string();
+        options.discover = [dir](Deadline deadline) { return local_replicas(dir, deadline); };
+    } else {
+        return fail(ErrorKind::failed,
+                    fmt::format("context {} is run by {}, whose agents this program cannot find yet",
+                                context->name, orchestrator_name(context->orchestrator)),
+                    fmt::format("Name their admin addresses: conduitctl context set {} agent.urls '[URL]'",
+                                context->name));
+    }
+    return make_agents(std::move(options));
+}
+
+// Keeps the orchestrator alive as long as the target that writes through it.
+class LocalWorkloads final : public ops::WorkloadTarget {
+  public:
+    explicit LocalWorkloads(std::unique_ptr<Orchestrator> orchestrator, ops::InstanceProbe probe)
+        : ops::WorkloadTarget(*orchestrator, std::move(probe)), orchestrator_(std::move(orchestrator))
+    {
+    }
+
+  private:
+    std::unique_ptr<Orchestrator> orchestrator_;
+};
+
+Result<std::unique_ptr<ops::Target>> make_local_target(App& app)
+{
+    TRY_ASSIGN(const Context* context, app.context());
+    // The orchestrator's word is not enough: the instance itself has to answer.
+    auto probe = [&app](const Instance& instance, Deadline deadline) -> Result<> {
+        if (instance.admin_url.empty())
+            return {};
+        TRY_ASSIGN(HttpClient * client, app.http());
+        TRY_ASSIGN(const auto answer, client->send({.url = instance.admin_url + "/health/ready"}, deadline));
+        if (answer.status != 200)
+            return fail(ErrorKind::unverified,
+                        fmt::format("{} answers HTTP {}", instance.name, answer.status));
+        return {};
+    };
+    return std::make_unique<LocalWorkloads>(local::make_orchestrator(folder_of(app, *context)),
+                                            std::move(probe));
+}
+
+CheckResult agents_reachable(App& app, const Context&)
+{
+    const auto agents = app.agents();
+    if (!agents)
+        return {CheckResult::Status::fail, agents.error().message, agents.error().hint};
+    const auto deadline = app.deadline(Duration{5000});
+    const auto reading = read_convergence(**agents, 0, deadline);
+    if (reading.rows.empty())
+        return {CheckResult::Status::warn, "no agent is running", "Start one: conduitctl local up"};
+    if (!reading.complete())
+        return {CheckResult::Status::fail, reading.missing(), "Look at them: conduitctl ps"};
+    return {CheckResult::Status::ok, fmt::format("{} of {} answer", reading.agreed, reading.rows.size()), {}};
+}
+
+} // namespace
+
+void wire(App& app)
+{
+    app.module_slot.set([](App& a) { return load_backend_module(a.env_or("CONDUIT_BACKENDS", "")); });
+    app.spawn_self = [&app](const std::vector<std::string>& words) {
+        SpawnSpec spec{.argv = {app.program_path()}};
+        spec.argv.insert(spec.argv.end(), words.begin(), words.end());
+        (void)spawn_process(spec).has_value(); // completion goes on without
+    };
+    app.http_slot.set([](App& a) -> Result<std::unique_ptr<HttpClient>> {
+        TRY_ASSIGN(BackendModule * backends, a.backends());
+        return backends->http(&a.cancel());
+    });
+    app.agents_slot.set(make_context_agents);
+    app.operations_slot.set([](App& a) -> Result<std::unique_ptr<Operations>> {
+        auto operations = std::make_unique<Operations>(a);
+        operations->add_target("agent", [](App& b) -> Result<std::unique_ptr<ops::Target>> {
+            TRY_ASSIGN(Agents * agents, b.agents());
+            return std::make_unique<ControlTarget>(*agents, b.clock());
+        });
+        operations->add_target("local", make_local_target);
+        return operations;
+    });
+    app.reach_checks.push_back({"agents reachable", agents_reachable});
+}
+
+} // namespace conduit

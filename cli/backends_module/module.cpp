@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+// The one entry of libconduit_backends.so. See cli/app/module.hpp.
+#include "cli/app/module.hpp"
+#include "core/http.hpp"
+
+#include <string_view>
+
+namespace conduit {
+namespace {
+
+class Backends final : public BackendModule {
+  public:
+    Result<std::unique_ptr<HttpClient>> http(const Cancel* cancel) override
+    {
+        return make_curl_client(cancel);
+    }
+};
+
+} // namespace
+} // namespace conduit
+
+extern "C" __attribute__((visibility("default"))) conduit::BackendModule*
+conduit_backend_module(const char* version)
+{
+    // Plain classes cross this border, so both sides must come from one build.
+    if (std::string_view(version) != CONDUIT_VERSION)
+        return nullptr;
+    return new conduit::Backends(); // NOLINT(cppcoreguidelines-owning-memory): the loader owns it
+}

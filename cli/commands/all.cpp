@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/commands/all.hpp"
+
+namespace conduit::commands {
+
+Registry all()
+{
+    using Make = Noun (*)();
+    // The order of --help inside a group.
+    constexpr Make nouns[] = {
+        context, local,  doctor, version, ps,        logs,     top,        restart, scale,  provider,
+        circuit, cache,  pool,   limit,   usage,     safety,   health,     metrics, config, blocklist,
+        history, undo,   resume, lock,    reversals, commands, completion, docs,    help,
+    };
+    Registry registry;
+    registry.reserve(std::size(nouns));
+    for (const Make make : nouns)
+        registry.push_back(make());
+    return registry;
+}
+
+} // namespace conduit::commands

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/commands/all.hpp"
+#include "cli/commands/instances.hpp"
+#include "core/text.hpp"
+
+#include <algorithm>
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+namespace conduit::commands {
+namespace {
+
+struct LogsOptions {
+    std::vector<std::string> names;
+    std::optional<Duration> since;
+    int tail = 100;
+    bool all = false;
+    bool follow = false;
+    std::string grep;
+};
+
+void logs_flags(Flags& flags, LogsOptions& o)
+{
+    flags.rest("NAME", o.names, "Instances, or one workload; all when absent").complete(instance_completer());
+    flags.opt("--since", o.since, "Only lines younger than this");
+    flags.opt("--tail", o.tail, "So many of the last lines of each instance").between(0, 1'000'000);
+    flags.flag("--all", o.all, "Every line there is");
+    flags.flag("--follow,-f", o.follow, "Go on with new lines until interrupted");
+    flags.opt("--grep", o.grep, "Only lines that match this expression (POSIX extended)").value("REGEX");
+}
+
+Result<LogQuery> query_of(App& app, Orchestrator& orchestrator, const LogsOptions& o)
+{
+    LogQuery query;
+    query.grep = o.grep;
+    query.follow = o.follow;
+    if (o.since)
+        query.since = app.clock().now() - *o.since;
+    if (!o.all)
+        query.tail = static_cast<std::size_t>(o.tail);
+    if (o.names.size() == 1) {
+        TRY_ASSIGN(const auto workloads, orchestrator.workloads(app.deadline(5s)));
+        const auto known = [&](const Workload& w) { return w.name == o.names[0]; };
+        // "sim" is a workload and its only instance; either way it is the same log.
+        if (std::ranges::any_of(workloads, known)) {
+            query.workload = o.names[0];
+            return query;
+        }
+    }
+    query.instances = o.names;
+    return query;
+}
+
+Result<Report> logs_run(App& app, const LogsOptions& o)
+{
+    TRY_ASSIGN(const auto orchestrator, orchestrator_of(app));
+    TRY_ASSIGN(const LogQuery query, query_of(app, *orchestrator, o));
+    Result<> emitted;
+    std::size_t count = 0;
+    const auto sink = [&](const LogLine& line) {
+        ++count;
+        emitted = app.emit(fmt::format("{} {}", line.instance, printable(line.text)),
+                           Json{{"instance", line.instance}, {"line", line.text}});
+        return emitted.has_value();
+    };
+    const auto deadline = o.follow && !app.global().timeout ? Deadline::never() : app.deadline(60s);
+    TRY(orchestrator->logs(query, sink, app.cancel(), deadline));
+    TRY(emitted);
+    Report report;
+    report.data = Json{{"lines", count}};
+    return report;
+}
+
+} // namespace
+
+Noun logs()
+{
+    return standalone<LogsOptions>(
+        Group::instances,
+        {.name = "logs",
+         .summary = "Show or follow the logs of instances",
+         .text =
+             "The last 100 lines of each instance unless told otherwise; lines of a rotated file count too.",
+         .examples = {"conduitctl logs agent -f", "conduitctl logs agent-1 --since 15m --grep error"},
+         .backends = {"orchestrator"},
+         .streaming = true},
+        logs_flags, logs_run);
+}
+
+} // namespace conduit::commands

@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/commands/provider.hpp"
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+namespace conduit::commands {
+namespace {
+
+struct SwitchOptions {
+    std::string provider;
+    ops::ChangeOptions change;
+};
+
+void switch_flags(Flags& flags, SwitchOptions& o)
+{
+    flags.arg("PROVIDER", o.provider, "Provider, as provider ls names it").complete(k_providers);
+    change_flags(flags, o.change);
+}
+
+struct Traffic {
+    std::vector<std::string> names;
+    std::vector<double> weights;     // 0 while disabled
+    std::vector<std::string> quotas; // what the others have left, for the plan
+};
+
+Traffic read_traffic(const Json& items, const std::string& provider, bool enabled_then, bool then)
+{
+    Traffic traffic;
+    for (const auto& item : items) {
+        const auto name = json_string_or(item, "name", "");
+        const bool enabled = then && name == provider ? enabled_then : json_bool_or(item, "enabled", true);
+        traffic.names.push_back(name);
+        traffic.weights.push_back(enabled ? json_number_or(item, "weight", 0) : 0);
+    }
+    return traffic;
+}
+
+// "google has 61 % of its quota left": the others' load grows, so what is known of their quotas is said
+// beforehand.
+std::string quota_line(const Json& items, const std::string& provider)
+{
+    std::string line;
+    for (const auto& item : items) {
+        const auto name = json_string_or(item, "name", "");
+        const auto* quota = json_find(item, "quota");
+        const double limit = quota != nullptr ? json_number_or(*quota, "limit", 0) : 0;
+        if (name == provider || !json_bool_or(item, "enabled", true))
+            continue;
+        line += line.empty() ? "" : "; ";
+        line += limit > 0 ? fmt::format("{} has {:.0f} % of its quota left", name,
+                                        json_number_or(*quota, "remaining", 0) * 100 / limit)
+                          : fmt::format("{} does not tell its quota", name);
+    }
+    return line;
+}
+
+Result<Report> switch_to(App& app, const SwitchOptions& o, bool enabled)
+{
+    TRY(provider_item(app, o.provider));
+    TRY_ASSIGN(const auto body, get(app, "/admin/v1/providers"));
+    const auto& items = (*body)["items"];
+    const auto now = read_traffic(items, o.provider, enabled, false);
+    const auto then = read_traffic(items, o.provider, enabled, true);
+    ControlChange change;
+    change.verb = enabled ? "provider enable" : "provider disable";
+    change.scope = "providers";
+    change.resource = "provider/" + o.provider;
+    change.summary = fmt::format("{} provider {}", enabled ? "enable" : "disable", o.provider);
+    change.confirm_name = o.provider;
+    change.shown = enabled ? "disabled → enabled" : "enabled → disabled";
+    change.fields = {{"providers/" + o.provider + "/enabled", Json(enabled)}};
+    change.lines = {{"traffic", traffic_line(now.names, now.weights, then.weights)}};
+    if (!enabled)
+        change.lines.emplace_back("check", quota_line(items, o.provider));
+    change.verify = enabled ? "every replica applies the revision"
+                            : "every replica applies the revision and none selects it any more";
+    change.watch = "conduitctl provider ls --watch";
+    return change_control(app, std::move(change), o.change);
+}
+
+Result<Report> enable(App& app, const SwitchOptions& o)
+{
+    return switch_to(app, o, true);
+}
+
+Result<Report> disable(App& app, const SwitchOptions& o)
+{
+    return switch_to(app, o, false);
+}
+
+} // namespace
+
+std::vector<Verb> provider_switch_verbs()
+{
+    std::vector<Verb> verbs;
+    verbs.push_back(verb<SwitchOptions>({.name = "enable",
+                                         .summary = "Let a provider take traffic again",
+                                         .effect = Effect::change,
+                                         .tier = Tier::moderate,
+                                         .undo = Undo::exact,
+                                         .examples = {"conduitctl provider enable openai --yes"},
+                                         .covers = {"A-em-prov-5", "E-err-prov-3"},
+                                         .backends = {"agent"}},
+                                        switch_flags, enable));
+    verbs.push_back(verb<SwitchOptions>(
+        {.name = "disable",
+         .summary = "Take a provider out of the rotation",
+         .effect = Effect::change,
+         .tier = Tier::moderate,
+         .undo = Undo::exact,
+         .text =
+             "New requests go to the others by their weights; requests in flight finish. It is done when "
+             "every "
+             "replica has applied it and none selects the provider any more. With --for the agents enable it "
+             "again by themselves, also when nobody is there to do it.",
+         .examples = {"conduitctl provider disable openai --for 2h --reason \"OpenAI incident\"",
+                      "conduitctl provider disable openai --check"},
+         .covers = {"A-em-prov-1", "A-prov-disable-2", "E-err-prov-1"},
+         .backends = {"agent"}},
+        switch_flags, disable));
+    return verbs;
+}
+
+} // namespace conduit::commands

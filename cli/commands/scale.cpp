@@ -1,0 +1,246 @@
+// SPDX-License-Identifier: Apache-2.0
+// `scale` and `restart`: changes of a workload, whatever runs it.
+#include "cli/commands/all.hpp"
+#include "cli/commands/instances.hpp"
+#include "cli/commands/support.hpp"
+#include "cli/targets/workloads.hpp"
+#include "core/text.hpp"
+
+#include <algorithm>
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+namespace conduit::commands {
+namespace {
+
+struct ScaleOptions {
+    std::string workload = "agent";
+    int replicas = 0;
+    int by = 1;
+    ops::ChangeOptions change;
+};
+
+Result<ops::WorkloadTarget*> workloads(App& app)
+{
+    TRY_ASSIGN(const Context* context, app.context());
+    TRY_ASSIGN(Operations * operations, app.operations());
+    TRY_ASSIGN(ops::Target * target,
+               operations->target(std::string(orchestrator_name(context->orchestrator))));
+    auto* found = dynamic_cast<ops::WorkloadTarget*>(target);
+    if (found == nullptr)
+        return fail(ErrorKind::internal, "the context's orchestrator is no target of workloads");
+    return found;
+}
+
+Result<Workload> workload_named(App& app, const std::string& name)
+{
+    TRY_ASSIGN(const auto orchestrator, orchestrator_of(app));
+    TRY_ASSIGN(const auto all, orchestrator->workloads(app.deadline(k_read_timeout)));
+    std::vector<std::string> names;
+    for (const auto& workload : all) {
+        if (workload.name == name)
+            return workload;
+        names.push_back(workload.name);
+    }
+    if (names.empty())
+        return fail(ErrorKind::unreachable, "nothing is running here", "Start it: conduitctl local up");
+    return fail(ErrorKind::not_found, unknown_name("workload", name, names), "List them: conduitctl ps");
+}
+
+Result<Report> show(App& app, const ScaleOptions&)
+{
+    TRY_ASSIGN(const auto orchestrator, orchestrator_of(app));
+    TRY_ASSIGN(const auto all, orchestrator->workloads(app.deadline(k_read_timeout)));
+    TRY_ASSIGN(const Context* context, app.context());
+    Json items = Json::array();
+    for (const auto& w : all)
+        items.push_back(
+            {{"name", w.name},
+             {"wanted", w.wanted},
+             {"ready", w.ready},
+             {"running", w.running},
+             {"min", context->guards.min_replicas ? Json(*context->guards.min_replicas) : Json()},
+             {"max", context->guards.max_replicas ? Json(*context->guards.max_replicas) : Json()}});
+    using enum Column::Format;
+    const auto right = Column::Align::right;
+    return list_report(items, {{.head = "WORKLOAD", .field = "name"},
+                               {.head = "WANTED", .field = "wanted", .format = integer, .align = right},
+                               {.head = "READY", .field = "ready", .format = integer, .align = right},
+                               {.head = "RUNNING", .field = "running", .format = integer, .align = right},
+                               {.head = "MIN", .field = "min", .format = integer, .align = right},
+                               {.head = "MAX", .field = "max", .format = integer, .align = right}});
+}
+
+Result<Report> scale_to(App& app, const std::string& workload, int replicas,
+                        const ops::ChangeOptions& options)
+{
+    if (replicas < 0 || replicas > 1000)
+        return fail(ErrorKind::usage, fmt::format("{} replicas cannot be asked for", replicas),
+                    "Give 0 to 1000.");
+    TRY(workload_named(app, workload));
+    TRY_ASSIGN(ops::WorkloadTarget * target, workloads(app));
+    TRY_ASSIGN(Operations * operations, app.operations());
+    return operations->change(ops::scale_intent(*target, workload, replicas), options);
+}
+
+Result<Report> to(App& app, const ScaleOptions& o)
+{
+    return scale_to(app, o.workload, o.replicas, o.change);
+}
+
+Result<Report> up(App& app, const ScaleOptions& o)
+{
+    TRY_ASSIGN(const auto workload, workload_named(app, o.workload));
+    return scale_to(app, o.workload, workload.wanted + o.by, o.change);
+}
+
+Result<Report> down(App& app, const ScaleOptions& o)
+{
+    TRY_ASSIGN(const auto workload, workload_named(app, o.workload));
+    return scale_to(app, o.workload, std::max(0, workload.wanted - o.by), o.change);
+}
+
+Result<Report> max(App& app, const ScaleOptions& o)
+{
+    TRY_ASSIGN(const Context* context, app.context());
+    if (!context->guards.max_replicas)
+        return fail(
+            ErrorKind::refused, fmt::format("context {} declares no max_replicas", context->name),
+            fmt::format("Declare it: conduitctl context set {} guards.max_replicas 10", context->name));
+    return scale_to(app, o.workload, *context->guards.max_replicas, o.change);
+}
+
+void workload_flags(Flags& flags, ScaleOptions& o)
+{
+    flags.opt("--workload", o.workload, "Which workload").value("WORKLOAD").complete(workload_completer());
+    change_flags(flags, o.change);
+}
+
+Verb step_verb(std::string_view name, std::string_view summary, std::vector<std::string_view> examples,
+               std::vector<std::string_view> covers, Result<Report> (*run)(App&, const ScaleOptions&))
+{
+    return verb<ScaleOptions>(
+        {.name = name,
+         .summary = summary,
+         .effect = Effect::change,
+         .tier = Tier::moderate,
+         .undo = Undo::exact,
+         .examples = std::move(examples),
+         .covers = std::move(covers),
+         .backends = {"orchestrator"}},
+        [](Flags& f, ScaleOptions& o) {
+            f.opt("--by", o.by, "So many replicas").between(1, 100);
+            workload_flags(f, o);
+        },
+        run);
+}
+
+struct RestartOptions {
+    std::string workload = "agent";
+    std::vector<std::string> instances;
+    bool unhealthy = false;
+    ops::ChangeOptions change;
+};
+
+Result<Report> restart_run(App& app, const RestartOptions& o)
+{
+    TRY(workload_named(app, o.workload));
+    TRY_ASSIGN(const auto orchestrator, orchestrator_of(app));
+    TRY_ASSIGN(const auto all, orchestrator->instances(o.workload, app.deadline(k_read_timeout)));
+    std::vector<std::string> known;
+    std::vector<std::string> chosen = o.instances;
+    for (const auto& instance : all) {
+        known.push_back(instance.name);
+        if (o.unhealthy && !instance.ready)
+            chosen.push_back(instance.name);
+    }
+    for (const auto& name : chosen)
+        if (std::ranges::find(known, name) == known.end())
+            return fail(ErrorKind::not_found, unknown_name("instance", name, known),
+                        "List them: conduitctl ps");
+    if (o.unhealthy && chosen.empty()) {
+        Report report;
+        report.data = Json{{"operation", nullptr}, {"changed", false}, {"verdict", "ok"}, {"verified", true}};
+        report.notes = {"every instance is ready: nothing to restart"};
+        return report;
+    }
+    TRY_ASSIGN(ops::WorkloadTarget * target, workloads(app));
+    TRY_ASSIGN(Operations * operations, app.operations());
+    return operations->change(ops::restart_intent(*target, o.workload, chosen), o.change);
+}
+
+} // namespace
+
+Noun scale()
+{
+    return {
+        .name = "scale",
+        .summary = "How many replicas run",
+        .group = Group::capacity,
+        .verbs = {
+            verb<ScaleOptions>(
+                {.name = "show",
+                 .summary = "Show wanted and ready replicas and their bounds",
+                 .examples = {"conduitctl scale show"},
+                 .backends = {"orchestrator"}},
+                [](Flags&, ScaleOptions&) {}, show),
+            verb<ScaleOptions>(
+                {.name = "to",
+                 .summary = "Run exactly so many replicas",
+                 .effect = Effect::change,
+                 .tier = Tier::moderate,
+                 .undo = Undo::exact,
+                 .text = "Done when so many are ready by the orchestrator's word and each answers "
+                         "by itself.",
+                 .examples = {"conduitctl scale to 5 --yes"},
+                 .covers = {"A-scale-up-1", "A-scale-down-1"},
+                 .backends = {"orchestrator"}},
+                [](Flags& f, ScaleOptions& o) {
+                    f.arg("REPLICAS", o.replicas, "How many").between(0, 1000);
+                    workload_flags(f, o);
+                },
+                to),
+            step_verb("up", "Add replicas", {"conduitctl scale up --by 2"}, {}, up),
+            step_verb("down", "Take replicas away, draining each",
+                      {"conduitctl scale down --yes --reason \"night\""}, {}, down),
+            verb<ScaleOptions>({.name = "max",
+                                .summary = "Run as many replicas as the context allows",
+                                .effect = Effect::change,
+                                .tier = Tier::moderate,
+                                .undo = Undo::exact,
+                                .examples = {"conduitctl scale max --for 1h --reason \"complete failure\""},
+                                .covers = {"A-em-fail-4"},
+                                .backends = {"orchestrator"}},
+                               workload_flags, max),
+        }};
+}
+
+Noun restart()
+{
+    return standalone<RestartOptions>(
+        Group::instances,
+        {.name = "restart",
+         .summary = "Replace running instances, one after the other",
+         .effect = Effect::change,
+         .tier = Tier::moderate,
+         .undo = Undo::none,
+         .text = "A new instance is ready before the old one drains, so that no request is cut.",
+         .examples = {"conduitctl restart --yes",
+                      "conduitctl restart --instance agent-2 --reason \"memory growth\"",
+                      "conduitctl restart --unhealthy"},
+         .covers = {"A-ts-mem-7"},
+         .backends = {"orchestrator"}},
+        [](Flags& f, RestartOptions& o) {
+            f.opt("--workload", o.workload, "Which workload")
+                .value("WORKLOAD")
+                .complete(workload_completer());
+            f.opt("--instance", o.instances, "Only this one; may be given again")
+                .value("NAME")
+                .complete(instance_completer());
+            f.flag("--unhealthy", o.unhealthy, "Only those that are not ready");
+            change_flags(f, o.change);
+        },
+        restart_run);
+}
+
+} // namespace conduit::commands

@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: Apache-2.0
+// What several nouns of this folder use.
+#pragma once
+
+#include "cli/app/app.hpp"
+
+namespace conduit::commands {
+
+Completer noun_completer();
+Result<const Noun*> known_noun(App& app, const std::string& name); // not_found with the nearest
+
+} // namespace conduit::commands

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/app/app.hpp"
+#include "cli/commands/all.hpp"
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+namespace conduit::commands {
+namespace {
+
+Result<Report> version_run(App&)
+{
+    Report report;
+    report.data = Json{{"name", "conduitctl"}, {"version", CONDUIT_VERSION}, {"compiler", __VERSION__}};
+    report.text = fmt::format("conduitctl {}", CONDUIT_VERSION);
+    return report;
+}
+
+} // namespace
+
+Noun version()
+{
+    VerbDoc doc{.name = "version",
+                .summary = "Print the version of this program",
+                .examples = {"conduitctl version", "conduitctl version -o json"},
+                .omitted = contacts_nothing()};
+    doc.omitted.push_back({ErrorKind::not_found, "names nothing that could be missing"});
+    doc.omitted.push_back({ErrorKind::failed, "prints what it was built with"});
+    doc.omitted.push_back({ErrorKind::interrupted, "ends at once"});
+    return standalone(Group::where, std::move(doc), version_run);
+}
+
+} // namespace conduit::commands

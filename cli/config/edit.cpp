@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: Apache-2.0
+// Changes of config.yaml by commands. The current context is one line, replaced where it stands, so that
+// comments stay. A change inside a context rewrites the file as data; the file as it was stays beside it as
+// config.yaml.bak.
+#include "cli/config/config.hpp"
+#include "core/text.hpp"
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+namespace conduit {
+namespace {
+
+constexpr std::size_t k_largest = 4U << 20U;
+
+Result<std::string> read_or_empty(const fs::path& file)
+{
+    auto text = read_file(file, k_largest);
+    if (!text && text.error().kind == ErrorKind::not_found)
+        return std::string{};
+    return text;
+}
+
+Result<> write_checked(const ConfigPlaces& places, const std::string& before, const std::string& after)
+{
+    TRY(parse_config(after, places));
+    TRY(make_dirs(places.file.parent_path()));
+    if (!before.empty() && before.find('#') != std::string::npos)
+        TRY(write_file(places.file.string() + ".bak", before));
+    return write_file(places.file, after);
+}
+
+Result<Json> load_document(const std::string& text, const ConfigPlaces& places)
+{
+    TRY_ASSIGN(const YamlNode root, parse_yaml(text, places.file.string()));
+    Json document = root.to_json();
+    if (document.is_null())
+        document = Json::object();
+    if (!document.is_object())
+        return fail(ErrorKind::usage, fmt::format("{} is not a map", places.file.string()));
+    if (!document.contains("contexts") || !document["contexts"].is_object())
+        document["contexts"] = Json::object();
+    return document;
+}
+
+void put(Json& object, std::span<const std::string> path, const Json& value)
+{
+    Json* at = &object;
+    for (const std::string& key : path.first(path.size() - 1)) {
+        if (!(*at)[key].is_object())
+            (*at)[key] = Json::object();
+        at = &(*at)[key];
+    }
+    if (value.is_null())
+        at->erase(path.back());
+    else
+        (*at)[path.back()] = value;
+}
+
+} // namespace
+
+Result<> save_current_context(const ConfigPlaces& places, const std::string& name)
+{
+    TRY_ASSIGN(const std::string before, read_or_empty(places.file));
+    TRY_ASSIGN(const Config config, parse_config(before, places));
+    if (config.find(name) == nullptr)
+        return fail(ErrorKind::not_found, unknown_name("context", name, config.names()),
+                    "See: conduitctl context ls");
+    constexpr std::string_view k_key = "current-context:";
+    const std::string line = fmt::format("{} {}", k_key, trim(dump_yaml(Json(name))));
+    std::size_t at = before.starts_with(k_key) ? 0 : before.find(fmt::format("\n{}", k_key));
+    std::string after;
+    if (at == std::string::npos) {
+        after = line + "\n" + before;
+    } else {
+        if (before[at] == '\n')
+            ++at;
+        after = before.substr(0, at) + line;
+        if (const auto end = before.find('\n', at); end != std::string::npos)
+            after += before.substr(end);
+    }
+    TRY(parse_config(after, places));
+    TRY(make_dirs(places.file.parent_path()));
+    return write_file(places.file, after);
+}
+
+Result<> save_context_field(const ConfigPlaces& places, const std::string& context, const std::string& path,
+                            const std::string& value)
+{
+    TRY_ASSIGN(const std::string before, read_or_empty(places.file));
+    TRY_ASSIGN(Json document, load_document(before, places));
+    Json parsed;
+    if (!value.empty()) {
+        TRY_ASSIGN(const YamlNode node, parse_yaml(value, "value"));
+        parsed = node.to_json();
+    }
+    Json& entry = document["contexts"][context];
+    if (!entry.is_object())
+        entry = Json::object();
+    const std::vector<std::string> keys = split(path, '.');
+    if (!keys.empty())
+        put(entry, keys, parsed);
+    return write_checked(places, before, dump_yaml(document));
+}
+
+Result<> remove_context(const ConfigPlaces& places, const std::string& name)
+{
+    TRY_ASSIGN(const std::string before, read_or_empty(places.file));
+    TRY_ASSIGN(Json document, load_document(before, places));
+    if (document["contexts"].erase(name) == 0) {
+        TRY_ASSIGN(const Config config, parse_config(before, places));
+        return fail(ErrorKind::not_found, unknown_name("context", name, config.names()),
+                    "See: conduitctl context ls");
+    }
+    return write_checked(places, before, dump_yaml(document));
+}
+
+namespace {
+
+void put_text(Json& object, const char* key, const std::string& value)
+{
+    if (!value.empty())
+        object[key] = value;
+}
+template <class T> void put_number(Json& object, const char* key, const std::optional<T>& value)
+{
+    if (value)
+        object[key] = *value;
+}
+void put_part(Json& object, const char* key, Json part)
+{
+    if (!part.empty())
+        object[key] = std::move(part);
+}
+
+Json guards_json(const GuardConfig& guards)
+{
+    Json json{{"protected", guards.protected_}};
+    put_number(json, "min_replicas", guards.min_replicas);
+    put_number(json, "max_replicas", guards.max_replicas);
+    put_number(json, "min_healthy_providers", guards.min_healthy_providers);
+    put_number(json, "min_healthy_instances", guards.min_healthy_instances);
+    put_number(json, "max_weight_shift", guards.max_weight_shift);
+    put_number(json, "max_delete", guards.max_delete);
+    put_number(json, "max_concurrent", guards.max_concurrent);
+    return json;
+}
+
+Json stores_json(const Context& context)
+{
+    Json json = Json::object();
+    Json redis = Json::object();
+    put_text(redis, "url", context.redis.url);
+    put_text(redis, "service", context.redis.service);
+    put_text(redis, "user", context.redis.user);
+    put_text(redis, "password", context.redis.password.str());
+    put_part(json, "redis", redis);
+    Json postgres = Json::object();
+    put_text(postgres, "host", context.postgres.host);
+    put_text(postgres, "service", context.postgres.service);
+    put_text(postgres, "database", context.postgres.database);
+    put_text(postgres, "user", context.postgres.user);
+    put_text(postgres, "password", context.postgres.password.str());
+    if (!postgres.empty())
+        postgres["port"] = context.postgres.port;
+    put_part(json, "postgres", postgres);
+    Json prometheus = Json::object();
+    put_text(prometheus, "url", context.prometheus.url);
+    put_text(prometheus, "via", context.prometheus.via);
+    put_text(prometheus, "token", context.prometheus.token.str());
+    put_part(json, "prometheus", prometheus);
+    Json backup = Json::object();
+    put_text(backup, "repository", context.backup.repository);
+    put_text(backup, "region", context.backup.region);
+    if (!backup.empty())
+        backup["keep"] = {{"daily", context.backup.keep_daily},
+                          {"weekly", context.backup.keep_weekly},
+                          {"monthly", context.backup.keep_monthly}};
+    put_part(json, "backup", backup);
+    return json;
+}
+
+} // namespace
+
+Json context_json(const Context& context)
+{
+    Json json{{"name", context.name},
+              {"system", context.system},
+              {"orchestrator", orchestrator_name(context.orchestrator)}};
+    if (context.orchestrator == OrchestratorKind::local)
+        put_text(json, "dir", context.dir.string());
+    Json kubernetes = Json::object();
+    put_text(kubernetes, "kubeconfig", context.kubernetes.kubeconfig.string());
+    put_text(kubernetes, "context", context.kubernetes.context);
+    put_text(kubernetes, "namespace", context.kubernetes.name_space);
+    put_part(json, "kubernetes", kubernetes);
+    Json compose = Json::object();
+    put_text(compose, "file", context.compose.file.string());
+    put_text(compose, "project", context.compose.project);
+    put_text(compose, "socket", context.compose.socket);
+    put_part(json, "compose", compose);
+    Json agent = Json::object();
+    put_text(agent, "workload", context.agent.workload);
+    put_text(agent, "port", context.agent.port);
+    put_text(agent, "token", context.agent.token.str());
+    if (!context.agent.urls.empty())
+        agent["urls"] = context.agent.urls;
+    put_part(json, "agent", agent);
+    json.update(stores_json(context));
+    json["guards"] = guards_json(context.guards);
+    return json;
+}
+
+} // namespace conduit

@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: Apache-2.0
+// What runs the replicas, in the field's words: Kubernetes, Compose, or local processes. Adapters translate.
+#pragma once
+
+#include "core/cancel.hpp"
+#include "core/clock.hpp"
+#include "core/result.hpp"
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace conduit {
+
+enum class InstanceState { starting, ready, not_ready, draining, exited, crash_loop };
+std::string_view state_name(InstanceState state); // "crash-loop"
+std::optional<InstanceState> parse_state(std::string_view name);
+
+struct LastExit {
+    int code = 0; // 128+N when a signal ended it
+    WallTime at{};
+};
+
+// A pod, a container, a process.
+struct Instance {
+    std::string name;     // "agent-1"
+    std::string workload; // "agent"
+    std::string ref;      // what the orchestrator knows it by: a pid, a container id, a pod's uid
+    InstanceState state = InstanceState::starting;
+    bool ready = false;
+    std::uint32_t restarts = 0;
+    std::optional<WallTime> started_at;
+    std::string admin_url; // empty: it has none
+    std::string revision;  // of what it was started with: a fingerprint, an image, a template hash
+    std::optional<LastExit> last_exit;
+};
+
+// A Deployment, a service, a group of processes.
+struct Workload {
+    std::string name;
+    int wanted = 0;
+    int ready = 0;
+    int running = 0; // alive, the draining ones included
+    bool scalable = true;
+};
+
+struct Usage { // of one instance, between two samples
+    std::string instance;
+    std::string workload;
+    double cpu_cores = 0;
+    std::uint64_t memory_bytes = 0;
+    std::uint64_t threads = 0;
+    std::uint64_t open_files = 0;
+};
+
+struct OrchestratorEvent {
+    WallTime at{};
+    std::string object; // "agent-1"
+    std::string reason; // "started", "ready", "exited", "back-off", "scaled"
+    std::string message;
+};
+
+struct ScaleRequest {
+    std::string workload;
+    int replicas = 0;
+    std::optional<int> expected; // stale unless this many are wanted now
+    std::string key;             // a repeated key is answered as the first time
+    bool wait = true;            // until so many are ready and no other runs
+};
+
+struct RestartRequest {
+    std::string workload;
+    std::vector<std::string> instances; // empty: all of the workload, one after the other
+    std::string key;
+    bool wait = true;
+};
+
+struct OrchestratorChange {
+    bool changed = false;
+    std::vector<std::string> started; // instances that are new
+    std::vector<std::string> ended;
+    bool finished = true; // false: accepted, still under way
+    std::string error;    // why it could not be finished
+};
+
+struct LogLine {
+    std::string instance;
+    std::string text; // without its line end
+};
+
+struct LogQuery {
+    std::string workload;               // empty: any
+    std::vector<std::string> instances; // empty: all
+    std::optional<WallTime> since;      // lines whose time is not known are kept
+    std::optional<std::size_t> tail;    // the last so many of each instance
+    std::string grep;                   // a POSIX extended expression; empty: every line
+    bool follow = false;
+};
+using LogSink = std::function<bool(const LogLine&)>; // false ends it
+
+using ChangeProgress = std::function<void(std::string_view line)>;
+
+class Orchestrator {
+  public:
+    virtual ~Orchestrator() = default;
+    virtual std::string kind() const = 0;     // "local"
+    virtual std::string identity() const = 0; // the same from wherever it is reached; part of lock keys
+
+    virtual Result<std::vector<Workload>> workloads(Deadline deadline) = 0;
+    // workload empty: of all. not_found names the nearest.
+    virtual Result<std::vector<Instance>> instances(std::string_view workload, Deadline deadline) = 0;
+    // unreachable: nothing was sent; unknown: the outcome is not known; unverified: applied, not seen in
+    // time.
+    virtual Result<OrchestratorChange> scale(const ScaleRequest& request, const ChangeProgress& progress,
+                                             Deadline deadline) = 0;
+    // Rolling: a new instance is ready before an old one drains.
+    virtual Result<OrchestratorChange> restart(const RestartRequest& request, const ChangeProgress& progress,
+                                               Deadline deadline) = 0;
+    // Did the change with this key happen? nullopt: it did not.
+    virtual Result<std::optional<OrchestratorChange>> find_change(std::string_view key,
+                                                                  Deadline deadline) = 0;
+    // follow ends at the deadline, on cancel, or when the sink says so.
+    virtual Result<> logs(const LogQuery& query, const LogSink& sink, const Cancel& cancel,
+                          Deadline deadline) = 0;
+    virtual Result<std::vector<Usage>> top(std::string_view workload, Duration between,
+                                           Deadline deadline) = 0;
+    virtual Result<std::vector<OrchestratorEvent>> events(Deadline deadline) = 0; // oldest first
+};
+
+} // namespace conduit

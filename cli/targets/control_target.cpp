@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/targets/control_target.hpp"
+
+#include "cli/targets/control_effects.hpp"
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+namespace conduit {
+namespace {
+
+std::optional<WallTime> time_of(const Json& item, std::string_view key)
+{
+    const auto text = json_string_or(item, key, "");
+    const auto time = parse_time(text);
+    return text.empty() || !time ? std::nullopt : std::optional(*time);
+}
+
+// "maria, 01JD3K7Q…": who wrote it and with which operation.
+std::string author(const Json& item)
+{
+    auto by = json_string_or(item, "actor", "");
+    const auto operation = json_string_or(item, "operation", "");
+    return operation.empty() ? by : fmt::format("{}, {}", by, operation.substr(0, operation.find('/')));
+}
+
+ops::Applied applied_at(std::uint64_t revision)
+{
+    return {fmt::format("revision {}", revision), Json{{"revision", revision}}};
+}
+
+// Fields that end at the same moment go together: the store takes one expiry a patch.
+std::vector<std::vector<const ops::Field*>> by_expiry(const ops::Step& step)
+{
+    std::vector<std::vector<const ops::Field*>> groups;
+    for (const auto& field : step.fields) {
+        auto* group = groups.empty() ? nullptr : &groups.front();
+        for (auto& candidate : groups)
+            if (candidate.front()->after_until == field.after_until)
+                group = &candidate;
+        if (group == nullptr || group->front()->after_until != field.after_until)
+            groups.push_back({&field});
+        else
+            group->push_back(&field);
+    }
+    return groups;
+}
+
+} // namespace
+
+std::string provider_path(std::string_view provider, std::string_view field)
+{
+    return fmt::format("providers/{}/{}", provider, field);
+}
+
+Result<ops::FieldMap> ControlTarget::observe(std::span<const std::string> paths, Deadline deadline)
+{
+    // Asked first by name, so that an unknown path is not found instead of reading as "no override".
+    AgentCall known{.path = "/admin/v1/state/effective"};
+    for (const auto& path : paths)
+        known.query.emplace("path", path);
+    TRY(agents_.ask(known, deadline));
+    TRY_ASSIGN(const auto state, agents_.ask({.path = "/admin/v1/state"}, deadline));
+    ops::FieldMap fields;
+    for (const auto& path : paths)
+        fields[path] = {};
+    const auto* items = json_find(*state, "items");
+    if (items == nullptr || !items->is_array())
+        return fail(ErrorKind::unknown, "the agent's control state has no list of items");
+    for (const auto& item : *items) {
+        const auto found = fields.find(json_string_or(item, "path", ""));
+        if (found == fields.end())
+            continue;
+        const auto* value = json_find(item, "value");
+        found->second = {value != nullptr ? *value : Json(), time_of(item, "expires_at"), author(item)};
+    }
+    return fields;
+}
+
+Result<ops::Applied> ControlTarget::apply(const ops::WriteContext& context, const ops::Step& step)
+{
+    std::uint64_t revision = 0;
+    std::size_t written = 0;
+    for (const auto& group : by_expiry(step)) {
+        Json body{{"set", Json::object()},    {"unset", Json::array()},
+                  {"expect", Json::object()}, {"actor", context.operator_name},
+                  {"reason", context.reason}, {"operation", context.key.text()},
+                  {"force", context.force}};
+        if (context.fence != 0)
+            body["fence"] = context.fence;
+        if (written > 0)
+            body["operation"] = fmt::format("{}/{}", context.key.text(), written);
+        for (const auto* field : group) {
+            body["expect"][field->path] = *field->before;
+            if (field->after->is_null())
+                body["unset"].push_back(field->path);
+            else
+                body["set"][field->path] = *field->after;
+        }
+        if (const auto until = group.front()->after_until)
+            body["expires_in_ms"] = std::max<std::int64_t>(1, (*until - clock_.now()).count());
+        auto answer =
+            agents_.ask({.method = "PATCH", .path = "/admin/v1/state", .body = body}, context.deadline);
+        if (!answer) {
+            auto error = std::move(answer).error();
+            if (written > 0)
+                error.kind = ErrorKind::partial;
+            if (error.details.contains("path"))
+                error.details["field"] = error.details["path"];
+            if (error.details.contains("actor"))
+                error.details["by"] = error.details["actor"];
+            return error;
+        }
+        TRY_ASSIGN(const double at, json_number(**answer, "revision"));
+        revision = static_cast<std::uint64_t>(at);
+        ++written;
+    }
+    return applied_at(revision);
+}
+
+Result<std::optional<ops::Applied>> ControlTarget::find(const ops::StepKey& key, const ops::Step&,
+                                                        Deadline deadline)
+{
+    TRY_ASSIGN(const auto history, agents_.ask({.path = "/admin/v1/history",
+                                                .query = {{"operation", key.text()}, {"limit", "1"}}},
+                                               deadline));
+    const auto* items = json_find(*history, "items");
+    if (items == nullptr || !items->is_array())
+        return fail(ErrorKind::unknown, "the agent's history has no list of items");
+    if (items->empty())
+        return std::optional<ops::Applied>{};
+    TRY_ASSIGN(const double revision, json_number(items->front(), "revision"));
+    return std::optional(applied_at(static_cast<std::uint64_t>(revision)));
+}
+
+Result<> ControlTarget::verify(const ops::Step& step, const ops::Applied& applied, Deadline deadline,
+                               ops::Progress& progress)
+{
+    const auto revision = static_cast<std::uint64_t>(json_number_or(*applied.data, "revision", 0));
+    const auto started = clock_.steady();
+    const auto took = [&] { return std::chrono::duration_cast<Duration>(clock_.steady() - started); };
+    const auto reading = wait_converged(agents_, revision, deadline, clock_);
+    if (!reading.complete())
+        return Error{ErrorKind::unverified,
+                     fmt::format("{} of {} replicas at revision {}; missing: {}", reading.agreed,
+                                 reading.rows.size(), revision,
+                                 reading.rows.empty() ? "nobody answered" : reading.missing()),
+                     "Look again in a moment: conduitctl ps"};
+    progress.tick(ops::Progress::Mark::done,
+                  fmt::format("{} of {} replicas", reading.agreed, reading.rows.size()),
+                  fmt::format("at revision {}", revision), took());
+    for (const auto& field : step.fields)
+        TRY(see_effect(agents_, clock_, field, {deadline, quiet_}, progress));
+    return {};
+}
+
+Result<ops::Facts> ControlTarget::facts(const ops::Plan& plan, Deadline deadline)
+{
+    TRY_ASSIGN(const auto providers, agents_.ask({.path = "/admin/v1/providers"}, deadline));
+    return provider_facts(*providers, plan);
+}
+
+} // namespace conduit

@@ -1,0 +1,266 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/targets/workloads.hpp"
+
+#include "core/text.hpp"
+
+#include <algorithm>
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+namespace conduit::ops {
+namespace {
+
+constexpr Duration k_poll{100};
+constexpr int k_most_replicas = 10'000;
+
+Result<std::string> workload_of_path(const std::string& path)
+{
+    const auto parts = split(path, '/');
+    if (parts.size() == 3 && parts[0] == "workloads" && parts[2] == "replicas")
+        return parts[1];
+    return fail(ErrorKind::internal, fmt::format("workloads have no field '{}'", path));
+}
+
+Result<int> replicas_of(const Json& value, const std::string& path)
+{
+    if (!value.is_number_integer() || value.get<double>() < 0 || value.get<double>() > k_most_replicas)
+        return fail(ErrorKind::usage,
+                    fmt::format("{} must be a whole number, not {}", path, show_value(value)));
+    return value.get<int>();
+}
+
+Result<Workload> find_workload(const std::vector<Workload>& workloads, const std::string& name)
+{
+    std::vector<std::string> names;
+    for (const auto& workload : workloads) {
+        if (workload.name == name)
+            return workload;
+        names.push_back(workload.name);
+    }
+    return fail(ErrorKind::not_found, unknown_name("workload", name, names), "See: conduitctl ps");
+}
+
+std::vector<std::string> instances_of(const Step& step)
+{
+    std::vector<std::string> names;
+    if (const auto* list = json_find(*step.arguments, "instances"); list != nullptr && list->is_array())
+        for (const auto& item : *list)
+            if (item.is_string())
+                names.push_back(item.get<std::string>());
+    return names;
+}
+
+Applied applied_restart(const std::string& key)
+{
+    return {.observed = "restart accepted", .data = Json{{"key", key}}};
+}
+
+Applied applied_scale(int replicas)
+{
+    return {.observed = fmt::format("{} replicas wanted", replicas), .data = Json{{"replicas", replicas}}};
+}
+
+} // namespace
+
+WorkloadTarget::WorkloadTarget(Orchestrator& orchestrator, InstanceProbe probe)
+    : orchestrator_(orchestrator), probe_(std::move(probe))
+{
+}
+
+Result<FieldMap> WorkloadTarget::observe(std::span<const std::string> paths, Deadline deadline)
+{
+    FieldMap fields;
+    if (paths.empty())
+        return fields;
+    TRY_ASSIGN(const auto workloads, orchestrator_.workloads(deadline));
+    for (const auto& path : paths) {
+        TRY_ASSIGN(const std::string name, workload_of_path(path));
+        TRY_ASSIGN(const Workload workload, find_workload(workloads, name));
+        fields[path].value = Json(workload.wanted);
+    }
+    return fields;
+}
+
+Result<Applied> WorkloadTarget::apply(const WriteContext& context, const Step& step)
+{
+    return step.action == k_restart_action ? restart(context, step) : scale(context, step);
+}
+
+Result<Applied> WorkloadTarget::scale(const WriteContext& context, const Step& step)
+{
+    if (step.fields.size() != 1 || !step.action.empty())
+        return fail(ErrorKind::internal, "a step on workloads writes one field");
+    const auto& field = step.fields.front();
+    ScaleRequest request;
+    TRY_ASSIGN(request.workload, workload_of_path(field.path));
+    TRY_ASSIGN(request.replicas, replicas_of(*field.after, field.path));
+    TRY_ASSIGN(request.expected, replicas_of(*field.before, field.path));
+    request.key = context.key.text();
+    request.wait = false;
+    TRY(orchestrator_.scale(request, {}, context.deadline));
+    return applied_scale(request.replicas);
+}
+
+Result<Applied> WorkloadTarget::restart(const WriteContext& context, const Step& step)
+{
+    RestartRequest request;
+    request.workload = json_string_or(*step.arguments, "workload", "");
+    request.instances = instances_of(step);
+    request.key = context.key.text();
+    request.wait = false;
+    TRY(orchestrator_.restart(request, {}, context.deadline));
+    return applied_restart(request.key);
+}
+
+Result<std::optional<Applied>> WorkloadTarget::find(const StepKey& key, const Step& step, Deadline deadline)
+{
+    TRY_ASSIGN(const auto change, orchestrator_.find_change(key.text(), deadline));
+    if (!change)
+        return std::optional<Applied>{};
+    if (step.action == k_restart_action)
+        return std::optional(applied_restart(key.text()));
+    TRY_ASSIGN(const int replicas, replicas_of(*step.fields.at(0).after, step.fields.at(0).path));
+    return std::optional(applied_scale(replicas));
+}
+
+Result<> WorkloadTarget::verify(const Step& step, const Applied& applied, Deadline deadline,
+                                Progress& progress)
+{
+    if (step.action != k_restart_action)
+        return verify_scaled(step, deadline, progress);
+    TRY(verify_restarted(applied, deadline, progress));
+    return probe_all(json_string_or(*step.arguments, "workload", ""), deadline);
+}
+
+Result<> WorkloadTarget::verify_scaled(const Step& step, Deadline deadline, Progress& progress)
+{
+    const auto& field = step.fields.at(0);
+    TRY_ASSIGN(const std::string name, workload_of_path(field.path));
+    TRY_ASSIGN(const int wanted, replicas_of(*field.after, field.path));
+    for (;;) {
+        TRY_ASSIGN(const auto workloads, orchestrator_.workloads(deadline));
+        TRY_ASSIGN(const Workload now, find_workload(workloads, name));
+        if (now.wanted == wanted && now.ready == wanted && now.running == wanted)
+            return probe_all(name, deadline);
+        TRY_ASSIGN(const auto instances, orchestrator_.instances(name, deadline));
+        for (const auto& instance : instances)
+            if (instance.state == InstanceState::crash_loop)
+                return fail(ErrorKind::failed, fmt::format("{} does not stay alive", instance.name),
+                            fmt::format("See: conduitctl logs {}", instance.name));
+        progress.waiting("replicas",
+                         fmt::format("{} of {} ready, {} running", now.ready, wanted, now.running));
+        if (deadline.passed())
+            return fail(ErrorKind::unverified,
+                        fmt::format("{} of {} replicas of {} were ready in time", now.ready, wanted, name),
+                        "Watch it: conduitctl ps");
+        system_clock().sleep(std::min(k_poll, deadline.left()));
+    }
+}
+
+Result<> WorkloadTarget::verify_restarted(const Applied& applied, Deadline deadline, Progress& progress)
+{
+    TRY_ASSIGN(const std::string key, json_string(*applied.data, "key"));
+    for (;;) {
+        TRY_ASSIGN(const auto change, orchestrator_.find_change(key, deadline));
+        if (!change)
+            return fail(ErrorKind::unverified, "the orchestrator no longer knows of the restart",
+                        "See: conduitctl ps");
+        if (!change->error.empty())
+            return fail(ErrorKind::failed, change->error, "See: conduitctl logs");
+        if (change->finished)
+            return {};
+        progress.waiting("restart", "rolling");
+        if (deadline.passed())
+            return fail(ErrorKind::unverified, "the restart was not finished in time",
+                        "Watch it: conduitctl ps");
+        system_clock().sleep(std::min(k_poll, deadline.left()));
+    }
+}
+
+Result<> WorkloadTarget::probe_all(const std::string& workload, Deadline deadline)
+{
+    if (!probe_)
+        return {};
+    TRY_ASSIGN(const auto instances, orchestrator_.instances(workload, deadline));
+    for (const auto& instance : instances) {
+        if (instance.admin_url.empty() || instance.state == InstanceState::draining)
+            continue;
+        if (auto answered = probe_(instance, deadline); !answered)
+            return Error{ErrorKind::unverified,
+                         fmt::format("{} does not answer that it is ready", instance.name)}
+                .with_cause(answered.error().message);
+    }
+    return {};
+}
+
+Result<Facts> WorkloadTarget::facts(const Plan& plan, Deadline deadline)
+{
+    TRY_ASSIGN(const auto workloads, orchestrator_.workloads(deadline));
+    Facts facts;
+    for (const auto& workload : workloads)
+        facts.now.workloads.push_back({workload.name, workload.wanted, workload.ready, workload.scalable});
+    facts.then = facts.now;
+    for (const auto& step : plan.steps) {
+        for (const auto& field : step.fields) {
+            TRY_ASSIGN(const std::string name, workload_of_path(field.path));
+            TRY_ASSIGN(const int replicas, replicas_of(*field.after, field.path));
+            for (auto& fact : facts.then.workloads) {
+                if (fact.name != name)
+                    continue;
+                fact.healthy = std::min(replicas, fact.healthy + std::max(0, replicas - fact.replicas));
+                fact.replicas = replicas;
+            }
+        }
+    }
+    return facts;
+}
+
+Intent scale_intent(WorkloadTarget& target, const std::string& workload, int replicas)
+{
+    Step step;
+    step.resource = "workload/" + workload;
+    Field field;
+    field.path = fmt::format("workloads/{}/replicas", workload);
+    field.after = Json(replicas);
+    step.fields.push_back(std::move(field));
+    step.verify = "as many replicas run, are ready and answer";
+    step.undo = "scales back";
+    Intent intent;
+    intent.target = &target;
+    intent.verb = "scale to";
+    intent.scope = "workload/" + workload;
+    intent.summary = fmt::format("scale {} to {}", workload, replicas);
+    intent.confirm_name = workload;
+    // Nobody is served by none.
+    intent.tier = replicas == 0 ? Tier::severe : Tier::moderate;
+    intent.steps.push_back(std::move(step));
+    intent.watch = "conduitctl ps " + workload;
+    return intent;
+}
+
+Intent restart_intent(WorkloadTarget& target, const std::string& workload,
+                      const std::vector<std::string>& instances)
+{
+    Step step;
+    step.resource = "workload/" + workload;
+    step.action = k_restart_action;
+    step.arguments = Json{{"workload", workload}, {"instances", instances}};
+    step.summary = instances.empty() ? "every instance, one after the other" : join(instances, ", ");
+    step.verify = "a new instance is ready and answers before each old one drains";
+    step.undo = "a restart cannot be taken back";
+    step.reversible = false;
+    Intent intent;
+    intent.target = &target;
+    intent.verb = "restart";
+    intent.scope = "workload/" + workload;
+    intent.summary = fmt::format("restart {}", workload);
+    intent.confirm_name = workload;
+    intent.tier = Tier::mild;
+    intent.undo = UndoKind::none;
+    intent.rollback = false;
+    intent.steps.push_back(std::move(step));
+    intent.watch = "conduitctl ps " + workload;
+    return intent;
+}
+
+} // namespace conduit::ops

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+// The workloads of an orchestrator as a target of changes: "workloads/NAME/replicas" is a field, "restart" an
+// action.
+#pragma once
+
+#include "cli/ops/target.hpp"
+#include "cli/orchestrator/orchestrator.hpp"
+
+#include <functional>
+
+namespace conduit::ops {
+
+inline constexpr std::string_view k_restart_action = "restart";
+
+// Asks an instance itself; ok when it answers that it is ready.
+using InstanceProbe = std::function<Result<>(const Instance& instance, Deadline deadline)>;
+
+class WorkloadTarget final : public Target {
+  public:
+    // The orchestrator must outlive the target. Without a probe the orchestrator's word is enough.
+    explicit WorkloadTarget(Orchestrator& orchestrator, InstanceProbe probe = {});
+
+    std::string kind() const override { return orchestrator_.kind(); }
+    std::string identity() const override { return orchestrator_.identity(); }
+    std::string name() const override { return orchestrator_.identity(); }
+
+    Result<FieldMap> observe(std::span<const std::string> paths, Deadline deadline) override;
+    Result<Applied> apply(const WriteContext& context, const Step& step) override;
+    Result<std::optional<Applied>> find(const StepKey& key, const Step& step, Deadline deadline) override;
+    Result<> verify(const Step& step, const Applied& applied, Deadline deadline, Progress& progress) override;
+    Result<Facts> facts(const Plan& plan, Deadline deadline) override;
+
+  private:
+    Result<Applied> scale(const WriteContext& context, const Step& step);
+    Result<Applied> restart(const WriteContext& context, const Step& step);
+    Result<> verify_scaled(const Step& step, Deadline deadline, Progress& progress);
+    Result<> verify_restarted(const Applied& applied, Deadline deadline, Progress& progress);
+    Result<> probe_all(const std::string& workload, Deadline deadline);
+
+    Orchestrator& orchestrator_;
+    InstanceProbe probe_;
+};
+
+// `scale to`: NAME to so many. Scope workload/NAME.
+Intent scale_intent(WorkloadTarget& target, const std::string& workload, int replicas);
+// `restart`: the named instances, or all of the workload one after the other.
+Intent restart_intent(WorkloadTarget& target, const std::string& workload,
+                      const std::vector<std::string>& instances);
+
+} // namespace conduit::ops
