@@ -247,6 +247,16 @@ Result<bool> RecordStore::write(const RecordBatch& batch, WallTime now)
     }
 }
 
+Result<> RecordStore::ready()
+{
+    try {
+        const SQLite::Transaction transaction(impl_->database, SQLite::TransactionBehavior::IMMEDIATE);
+        return {};
+    } catch (const std::exception& error) {
+        return std::unexpected(sqlite_error("write records to", impl_->path, error));
+    }
+}
+
 Result<std::uint64_t> RecordStore::prune(WallTime before)
 {
     try {

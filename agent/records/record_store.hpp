@@ -13,6 +13,7 @@ class RecordStore {
     ~RecordStore();
     // One transaction: requests, usage_daily and the batch's number. False: the batch was there already.
     Result<bool> write(const RecordBatch& batch, WallTime now);
+    Result<> ready(); // could be written to now
     // Removes at most a thousand requests from before `before`; how many. usage_daily stays.
     Result<std::uint64_t> prune(WallTime before);
     static Result<std::vector<UsageRow>> usage(const fs::path& path, const UsageQuery& query);

@@ -21,7 +21,8 @@ namespace conduit::agent {
 namespace {
 
 constexpr std::size_t k_max_batch = 20'000;
-constexpr Duration k_replay_slice{250}; // of each round, so that fresh records never wait for old ones
+constexpr Duration k_replay_slice{250};   // of each round, so that fresh records never wait for old ones
+constexpr Duration k_replay_pause{1'000}; // after the store refused
 constexpr Duration k_prune_pause{5'000};
 
 class SqliteRecords final : public Records {
@@ -198,16 +199,36 @@ class SqliteRecords final : public Records {
         dropped_.fetch_add(count, std::memory_order_relaxed);
     }
 
+    bool connect()
+    {
+        if (store_)
+            return true;
+        auto opened = RecordStore::open(config_.path);
+        if (!opened) {
+            note(opened.error());
+            return false;
+        }
+        store_ = std::move(*opened);
+        return true;
+    }
+
+    // Asked before a batch is read back from the spool: reading is dear, and fresh records wait meanwhile.
+    bool ready()
+    {
+        if (!connect())
+            return false;
+        const auto ready = store_->ready();
+        if (!ready) {
+            note(ready.error());
+            store_.reset();
+        }
+        return ready.has_value();
+    }
+
     bool store(const RecordBatch& batch)
     {
-        if (!store_) {
-            auto opened = RecordStore::open(config_.path);
-            if (!opened) {
-                note(opened.error());
-                return false;
-            }
-            store_ = std::move(*opened);
-        }
+        if (!connect())
+            return false;
         const auto written = store_->write(batch, system_clock().now());
         if (!written) {
             note(written.error());
@@ -221,8 +242,13 @@ class SqliteRecords final : public Records {
 
     void replay()
     {
-        if (!spool_ || spool_->empty())
+        const auto now = system_clock().steady();
+        if (!spool_ || spool_->empty() || (now < next_replay_ && !stopping_.load()))
             return;
+        if (!ready()) {
+            next_replay_ = now + k_replay_pause;
+            return;
+        }
         const Deadline slice{k_replay_slice};
         while (!slice.passed()) {
             std::uint64_t damaged = 0;
@@ -280,6 +306,7 @@ class SqliteRecords final : public Records {
     std::unique_ptr<RecordStore> store_;
     std::optional<RecordSpool> spool_;
     std::int64_t batch_number_ = 0;
+    SteadyTime next_replay_{};
     SteadyTime next_prune_{};
     std::thread thread_;
 };
