@@ -38,11 +38,11 @@ Json test_json(const std::string& name, const Result<DataPlane::TestResult>& res
         return {{"provider", name},
                 {"ok", false},
                 {"status", 0},
-                {"took_ms", 0.0},
+                {"took_ms", 0},
                 {"error", result.error().message},
                 {"outcome", outcome_name(Outcome::transient)}};
     return {{"provider", name},         {"ok", result->ok},
-            {"status", result->status}, {"took_ms", static_cast<double>(result->took.count())},
+            {"status", result->status}, {"took_ms", result->took.count()},
             {"error", result->error},   {"outcome", outcome_name(result->outcome)}};
 }
 

@@ -98,16 +98,20 @@ bool Inputs::refresh_config()
 
 bool Inputs::refresh(bool force)
 {
-    // While something is wrong every look tries again: a missing secret may appear in a file nobody watches
-    // yet.
-    if (files_.changed().empty() && !force && errors_.empty())
-        return false;
-    bool news = refresh_config();
-    news |=
-        refresh_part("keys", keys_, [&] { return read_list(base_.keys_file, !keys_.empty(), parse_keys); });
-    news |= refresh_part("tokens", tokens_,
-                         [&] { return read_list(base_.admin_tokens, !tokens_.empty(), parse_tokens); });
-    news |= refresh_part("safety rules", rules_, [&] { return read_rules(base_.safety.rules); });
+    // What is wrong is tried again at every look: a missing secret may appear in a file nobody watches yet.
+    // What is well is left alone, or each look would publish anew.
+    bool all = !files_.changed().empty() || force;
+    const auto due = [&](const char* name) { return all || errors_.contains(name); };
+    bool news = due("configuration") && refresh_config();
+    all = all || (news && !errors_.contains("configuration")); // it may name other files now
+    if (due("keys"))
+        news |= refresh_part("keys", keys_,
+                             [&] { return read_list(base_.keys_file, !keys_.empty(), parse_keys); });
+    if (due("tokens"))
+        news |= refresh_part("tokens", tokens_,
+                             [&] { return read_list(base_.admin_tokens, !tokens_.empty(), parse_tokens); });
+    if (due("safety rules"))
+        news |= refresh_part("safety rules", rules_, [&] { return read_rules(base_.safety.rules); });
     return news;
 }
 

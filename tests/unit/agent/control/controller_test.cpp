@@ -235,6 +235,12 @@ TEST_CASE_METHOD(Fixture, "a rotated secret, key and token are read again; a bro
     CHECK(
         eventually([&] { return controller->status().config_error.find("is empty") != std::string::npos; }));
     CHECK(controller->tokens().size() == 1);
+    const auto generation = controller->snapshot()->generation;
+    write("agent.yaml", yaml(5000)); // a second fault shows that the files were looked at again
+    CHECK(eventually([&] { return controller->status().config_error.find("weight") != std::string::npos; }));
+    CHECK(controller->snapshot()->generation <=
+          generation + 2); // faults that stay do not publish anew each time
+    write("agent.yaml", yaml(70));
     write("tokens", "[]");
     CHECK(eventually([&] { return controller->tokens().empty(); }));
 }
