@@ -6,14 +6,12 @@
 
 namespace conduit::agent {
 
-class AdminApi;
 struct AdminRequest;
 
 // What the sessions need from the server around them.
 class SessionHost {
   public:
     virtual ~SessionHost() = default;
-    virtual AdminApi* admin() = 0; // for health and metrics; may be null
     // Runs the handler on an admin thread and resumes on the loop.
     virtual Task<void> answer_admin(Loop& loop, AnswerSink& sink, AdminRequest request) = 0;
 };
