@@ -5,6 +5,8 @@ namespace conduit::agent {
 namespace {
 
 constexpr std::size_t k_detect_bytes = 64;
+// Even silence takes some bytes a second in every format: a header that claims more than this lies.
+constexpr double k_max_seconds_per_byte = 1;
 
 std::unique_ptr<FormatMeter> make_meter(AudioFormat format)
 {
@@ -37,6 +39,7 @@ std::unique_ptr<FormatMeter> make_meter(AudioFormat format)
 struct DurationMeter::Impl {
     std::string head; // until the format is known
     bool detected = false;
+    std::uint64_t fed = 0;
     AudioFormat format = AudioFormat::unknown;
     std::unique_ptr<FormatMeter> meter;
 
@@ -58,6 +61,7 @@ DurationMeter& DurationMeter::operator=(DurationMeter&&) noexcept = default;
 
 void DurationMeter::feed(std::string_view bytes)
 {
+    impl_->fed += bytes.size();
     if (!impl_->detected) {
         const auto part = bytes.substr(0, k_detect_bytes - impl_->head.size());
         impl_->head.append(part);
@@ -89,13 +93,17 @@ AudioInfo DurationMeter::info() const
 
 std::optional<double> DurationMeter::seconds() const
 {
-    if (impl_->detected)
-        return impl_->meter ? impl_->meter->seconds() : std::nullopt;
-    const auto meter = make_meter(audio_format_of(impl_->head));
-    if (!meter)
+    std::optional<double> seconds;
+    if (impl_->detected) {
+        if (impl_->meter)
+            seconds = impl_->meter->seconds();
+    } else if (const auto meter = make_meter(audio_format_of(impl_->head))) {
+        meter->feed(impl_->head);
+        seconds = meter->seconds();
+    }
+    if (seconds && *seconds > static_cast<double>(impl_->fed) * k_max_seconds_per_byte)
         return std::nullopt;
-    meter->feed(impl_->head);
-    return meter->seconds();
+    return seconds;
 }
 
 } // namespace conduit::agent

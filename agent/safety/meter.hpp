@@ -36,10 +36,19 @@ class Gatherer {
     std::string_view held() const { return held_; }
     void drop(std::size_t n = std::string::npos) { held_.erase(0, n); }
     void skip(std::uint64_t n) { skip_ = n; }
+    // What is held begins nothing: look one byte further. Looking is dear, so that it ends some time.
+    void resync()
+    {
+        drop(1);
+        if (++lost_ > k_max_lost)
+            skip(~0ULL);
+    }
 
   private:
+    static constexpr std::size_t k_max_lost = 256U << 10U;
     std::string held_;
     std::uint64_t skip_ = 0;
+    std::size_t lost_ = 0;
 };
 
 inline std::uint64_t read_le(std::string_view bytes, std::size_t at, std::size_t size)

@@ -148,7 +148,7 @@ class WebmMeter final : public FormatMeter {
         }
         const auto id_size = length_of(held, 0);
         if (id_size > 4) {
-            gather_.drop(1); // lost: look further
+            gather_.resync(); // lost: look further
             wanted_ = 1;
             return;
         }

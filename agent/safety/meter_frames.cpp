@@ -117,7 +117,7 @@ class Mp3Meter final : public FormatMeter {
         }
         const auto frame = mp3_frame(static_cast<std::uint32_t>(read_be(gather_.held(), 0, 4)));
         if (!counter_.add(frame))
-            return gather_.drop(1);
+            return gather_.resync();
         if (counter_.frames() == 1) {
             first_ = frame;
             wanted_ = std::min<std::size_t>(frame.bytes, frame.side_info + k_xing_bytes);
@@ -186,7 +186,7 @@ class AdtsMeter final : public FormatMeter {
                 gather_.drop();
                 gather_.skip(frame.bytes - 7);
             } else {
-                gather_.drop(1);
+                gather_.resync();
             }
         }
     }

@@ -48,7 +48,7 @@ class OggMeter final : public FormatMeter {
     {
         const auto held = gather_.held();
         if (!held.starts_with("OggS"))
-            return gather_.drop(1); // lost: look for the next page
+            return gather_.resync(); // lost: look for the next page
         first_ = (read_be(held, 5, 1) & 2U) != 0;
         const auto granule = read_le(held, 6, 8);
         const auto serial = static_cast<std::uint32_t>(read_le(held, 14, 4));

@@ -124,6 +124,15 @@ TEST_CASE("a very short file is looked at as it is")
     CHECK(measured(wav(0, 4), 1).value() == Approx(4 / 16000.0));
 }
 
+TEST_CASE("a header that claims more than its bytes can hold is not believed")
+{
+    std::string page = "OggS\0\x02"s + le(0, 8) + le(7, 4) + le(0, 8) + "\x01\x13OpusHead\x01\x01"s +
+                       le(312, 2) + std::string(7, '\0');
+    page += "OggS\0\0"s + le(48000ULL * 86'400, 8) + le(7, 4) + le(0, 8) + "\x01\x40"s + std::string(64, 'x');
+    CHECK(sniff_audio(page).format == AudioFormat::ogg_opus);
+    CHECK_FALSE(measured(page, 10).has_value());
+}
+
 TEST_CASE("hostile bytes never crash and never make nonsense")
 {
     std::mt19937 random(11); // NOLINT(cert-msc32-c,cert-msc51-cpp): the same bytes in every run
@@ -166,6 +175,6 @@ TEST_CASE("hostile bytes never crash and never make nonsense")
         static_cast<void>(meter.info());
         const auto seconds = meter.seconds().value_or(0);
         REQUIRE(seconds >= 0);
-        REQUIRE(seconds < 1e15);
+        REQUIRE(seconds <= static_cast<double>(bytes.size()));
     }
 }
