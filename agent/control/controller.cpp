@@ -92,6 +92,8 @@ class ControllerImpl final : public Controller {
             status.warnings.push_back(disk_error_);
         status.config_sha256 = inputs_.base().sha256;
         status.replicas = replicas_;
+        status.replica = options_.replica_name;
+        status.admin_url = admin_url_;
         return status;
     }
 

@@ -25,7 +25,8 @@ struct ControlStatus {
     std::string config_error;         // of a newer file that was not taken
     std::vector<std::string> skipped; // overrides that do not fit
     std::vector<std::string>
-        warnings;               // secrets that everybody on the host may read, settings that need a restart
+        warnings; // secrets that everybody on the host may read, settings that need a restart
+    std::string replica, admin_url;
     std::uint32_t replicas = 1; // alive, this one included
     bool ready = false;         // the state was read once and every worker has it
 };

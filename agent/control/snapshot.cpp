@@ -65,6 +65,7 @@ BuiltSnapshot build_snapshot(const Config& base, const ControlState& state, cons
     auto snapshot = std::make_shared<Snapshot>();
     snapshot->revision = state.revision;
     snapshot->config = base;
+    snapshot->base = std::make_shared<const Config>(base);
     snapshot->state = state;
     snapshot->keys_required = !base.keys_file.empty();
     snapshot->replicas = base.limits.replicas > 0 ? base.limits.replicas : std::max(replicas, 1U);

@@ -64,9 +64,10 @@ struct CacheClear {
 };
 
 struct Snapshot {
-    std::uint64_t revision = 0;   // of the control state
-    std::uint64_t generation = 0; // rises with every swap in this process
-    Config config;                // effective: overrides applied
+    std::uint64_t revision = 0;         // of the control state
+    std::uint64_t generation = 0;       // rises with every swap in this process
+    Config config;                      // effective: overrides applied
+    std::shared_ptr<const Config> base; // as the file says
     ControlState state;
     KeyTable keys;
     bool keys_required = true;

@@ -407,12 +407,14 @@ class SqliteStore final : public ControlStore {
         if (state.overrides.size() > k_max_overrides)
             return fail(ErrorKind::refused, fmt::format("more than {} overrides", k_max_overrides),
                         "Remove some, or put them into the configuration file.");
-        if (!changes.empty()) {
+        const bool changed_nothing = changes.empty();
+        if (!changed_nothing) {
             ++state.revision;
             set_meta(db, "revision", state.revision);
             add_history(db, {state.revision, clock_.now(), patch.actor, patch.reason, patch.operation,
                              "patch", std::move(changes)});
         }
+        state.changed = !changed_nothing;
         remember(db, patch, state.revision);
         return state;
     }

@@ -41,6 +41,7 @@ struct Override {
 struct ControlState {
     std::uint64_t revision = 0; // rises by one with each change, expiries included
     std::map<std::string, Override> overrides;
+    bool changed = false; // answers of apply() only: this patch wrote something
 };
 
 struct StatePatch {
