@@ -22,6 +22,10 @@ elseif(CONDUIT_SANITIZE STREQUAL "thread")
     add_link_options(-fsanitize=thread)
 endif()
 
+if(CONDUIT_FUZZ) # the fuzzer sees which paths of our own libraries an input took
+    add_compile_options(-fsanitize=fuzzer-no-link)
+endif()
+
 find_program(CONDUIT_CCACHE ccache)
 if(CONDUIT_CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
     set(CMAKE_CXX_COMPILER_LAUNCHER

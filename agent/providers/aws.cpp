@@ -34,10 +34,10 @@ struct Voice {
     std::string_view name, own;
 };
 constexpr std::array k_voices{
-    Voice{"alloy", "Joanna"},  Voice{"ash", "Matthew"}, Voice{"ballad", "Brian"}, Voice{"coral", "Kendra"},
-    Voice{"echo", "Joey"},     Voice{"fable", "Brian"}, Voice{"onyx", "Matthew"}, Voice{"nova", "Salli"},
-    Voice{"sage", "Kimberly"}, Voice{"shimmer", "Ivy"}, Voice{"verse", "Justin"}, Voice{"marin", "Amy"},
-    Voice{"cedar", "Joey"},
+    Voice{"alloy", "Joanna"}, Voice{"ash", "Matthew"}, Voice{"ballad", "Brian"}, Voice{"coral", "Amy"},
+    Voice{"echo", "Brian"},   Voice{"fable", "Brian"}, Voice{"onyx", "Matthew"}, Voice{"nova", "Joanna"},
+    Voice{"sage", "Joanna"},  Voice{"shimmer", "Amy"}, Voice{"verse", "Brian"},  Voice{"marin", "Amy"},
+    Voice{"cedar", "Brian"},
 };
 
 const Format* find_format(std::string_view name)

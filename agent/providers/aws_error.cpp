@@ -2,6 +2,7 @@
 #include "agent/providers/aws_error.hpp"
 
 #include "agent/providers/support.hpp"
+#include "core/event_stream.hpp"
 
 #include <algorithm>
 #include <array>
@@ -70,6 +71,28 @@ std::string_view bare_name(std::string_view text)
     return hash == std::string_view::npos ? text : text.substr(hash + 1);
 }
 
+struct Refusal {
+    std::string name, body;
+};
+
+// The body may also be the whole event-stream message that ended a WebSocket.
+std::optional<Refusal> refusal_frame(const ResponseHead& head, std::string_view body)
+{
+    if (head.status != 0 || !header(head, "x-amzn-errortype").empty())
+        return std::nullopt;
+    EventDecoder frames;
+    frames.feed(body);
+    const auto message = frames.next();
+    if (!message || !message->has_value())
+        return std::nullopt;
+    std::string name((*message)->text(":exception-type"));
+    if (name.empty())
+        name = (*message)->text(":error-code");
+    if (name.empty())
+        return std::nullopt;
+    return Refusal{std::move(name), (*message)->payload};
+}
+
 Outcome outcome_of(int status, std::string_view name, std::string_view message)
 {
     const auto known = std::ranges::find(k_names, name, &Named::name);
@@ -90,6 +113,8 @@ Classified classify_aws(const ResponseHead& head, std::string_view body)
     out.outcome = outcome_of_status(head.status);
     if (out.outcome == Outcome::ok)
         return out;
+    if (const auto frame = refusal_frame(head, body))
+        return classify_aws({0, {{"x-amzn-errortype", frame->name}}}, frame->body);
     std::string name(bare_name(header(head, "x-amzn-errortype")));
     if (const auto parsed = parse_json(body)) {
         if (name.empty())

@@ -24,17 +24,16 @@ constexpr std::array<std::string_view, 9> k_models{
     "latest_long", "latest_short", "command_and_search",   "phone_call",       "video",
     "default",     "telephony",    "medical_conversation", "medical_dictation"};
 
+// OpenAI's voices by gender only: who wants them told apart maps them in the configuration.
 struct Voice {
-    std::string_view name, own, gender;
+    std::string_view name, gender;
+    std::string_view own() const { return gender == "FEMALE" ? "en-US-Neural2-C" : "en-US-Neural2-D"; }
 };
 constexpr std::array k_voices{
-    Voice{"alloy", "en-US-Neural2-C", "FEMALE"}, Voice{"ash", "en-US-Neural2-A", "MALE"},
-    Voice{"ballad", "en-US-Neural2-I", "MALE"},  Voice{"coral", "en-US-Neural2-E", "FEMALE"},
-    Voice{"echo", "en-US-Neural2-D", "MALE"},    Voice{"fable", "en-US-Neural2-J", "MALE"},
-    Voice{"onyx", "en-US-Neural2-J", "MALE"},    Voice{"nova", "en-US-Neural2-F", "FEMALE"},
-    Voice{"sage", "en-US-Neural2-G", "FEMALE"},  Voice{"shimmer", "en-US-Neural2-H", "FEMALE"},
-    Voice{"verse", "en-US-Neural2-I", "MALE"},   Voice{"marin", "en-US-Neural2-F", "FEMALE"},
-    Voice{"cedar", "en-US-Neural2-A", "MALE"},
+    Voice{"alloy", "FEMALE"}, Voice{"ash", "MALE"},       Voice{"ballad", "MALE"}, Voice{"coral", "FEMALE"},
+    Voice{"echo", "MALE"},    Voice{"fable", "MALE"},     Voice{"onyx", "MALE"},   Voice{"nova", "FEMALE"},
+    Voice{"sage", "FEMALE"},  Voice{"shimmer", "FEMALE"}, Voice{"verse", "MALE"},  Voice{"marin", "FEMALE"},
+    Voice{"cedar", "MALE"},
 };
 
 struct Format {
@@ -75,7 +74,7 @@ Json voice_of(const ProviderConfig& provider, const std::string& voice)
     if (known == k_voices.end())
         return {};
     if (provider.default_language == "en-US")
-        return {{"languageCode", "en-US"}, {"name", known->own}};
+        return {{"languageCode", "en-US"}, {"name", known->own()}};
     return {{"languageCode", provider.default_language}, {"ssmlGender", known->gender}};
 }
 
@@ -192,9 +191,10 @@ Outcome outcome_of(int http_status, const ApiError& error)
     if (status == 499) // CANCELLED: by them, not by our client
         return Outcome::transient;
     // Limits of this service that others need not have.
-    if (status == 400 && (error.message.starts_with("Sync input too long") ||
-                          error.message.contains("longer than the limit of 5000 bytes") ||
-                          error.message.contains("sentences that are too long")))
+    if (status == 400 &&
+        (error.message.starts_with("Sync input too long") ||
+         error.message.contains("longer than the limit of 5000 bytes") ||
+         error.message.starts_with("Voice '") || error.message.contains("sentences that are too long")))
         return Outcome::unsupported;
     return outcome_of_status(status);
 }

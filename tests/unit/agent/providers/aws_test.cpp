@@ -359,6 +359,8 @@ TEST_CASE("an exception in the stream is classed by its name")
     CHECK(failure.head.status == 0);
     CHECK(failure.body == "{\"Message\":\"x\"}");
     CHECK(aws().classify(failure.head, failure.body).outcome == Outcome::throttled);
+    CHECK(aws().classify({}, exception_frame()).outcome == Outcome::throttled);
+    CHECK(aws().classify({}, exception_frame()).code == "LimitExceededException");
     const std::vector<EventHeader> headers{{":message-type", EventType::text, "error"},
                                            {":error-code", EventType::text, "UnrecognizedClientException"},
                                            {":error-message", EventType::text, "key AKIAXYZ"}};

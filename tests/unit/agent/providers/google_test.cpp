@@ -344,6 +344,8 @@ TEST_CASE("Google's errors are classed by reason before status")
          Outcome::credential},
         {400, error_body(400, "INVALID_ARGUMENT", "", "Sync input too long. For audio longer than 1 min use"),
          Outcome::unsupported},
+        {400, error_body(400, "INVALID_ARGUMENT", "", "Voice 'x' does not exist. Is it misspelled?"),
+         Outcome::unsupported},
         {401, error_body(401, "UNAUTHENTICATED", "ACCESS_TOKEN_EXPIRED"), Outcome::credential},
         {403, error_body(403, "PERMISSION_DENIED", "SERVICE_DISABLED"), Outcome::credential},
         {403, error_body(403, "PERMISSION_DENIED", "BILLING_DISABLED"), Outcome::quota},
