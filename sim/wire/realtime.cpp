@@ -157,13 +157,13 @@ void RealtimeSocket::update(const Json& event)
     merged.merge_patch(*session);
     for (const auto* fixed : {"id", "object", "model", "expires_at"})
         merged[fixed] = description_[fixed];
+    auto& audio = merged["audio"];
+    if (!audio.is_object() || !audio["input"].is_object())
+        return error("invalid_type", "Invalid type for 'session.audio': expected an object.", event);
     // A null in a patch removes; the provider keeps the member and shows null.
-    auto& input = merged["audio"]["input"];
-    if (input.is_object()) {
-        for (const auto* nullable : {"transcription", "turn_detection", "noise_reduction"}) {
-            if (!input.contains(nullable))
-                input[nullable] = nullptr;
-        }
+    for (const auto* nullable : {"transcription", "turn_detection", "noise_reduction"}) {
+        if (!audio["input"].contains(nullable))
+            audio["input"][nullable] = nullptr;
     }
     description_ = std::move(merged);
     send({{"type", "session.updated"}, {"session", description_}});

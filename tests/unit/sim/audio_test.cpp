@@ -16,8 +16,7 @@ const AudioFormat k_containers[] = {AudioFormat::wav, AudioFormat::mp3, AudioFor
 
 TEST_CASE("Speech in every format carries its text and lasts as long as it should")
 {
-    const std::string texts[] = {"x", "Hello there, world.", "Grüße – 你好", std::string(4096, 'a'),
-                                 std::string(70000, 'b')};
+    const std::string texts[] = {"x", "Hello there, world.", "Grüße – 你好", std::string(4096, 'a')};
     for (const auto& text : texts) {
         for (const auto format : {AudioFormat::wav, AudioFormat::pcm, AudioFormat::mp3, AudioFormat::opus,
                                   AudioFormat::flac, AudioFormat::aac}) {
@@ -30,6 +29,13 @@ TEST_CASE("Speech in every format carries its text and lasts as long as it shoul
                 CHECK(facts.format == format);
         }
     }
+}
+
+TEST_CASE("A text longer than an Ogg page survives")
+{
+    const std::string text(70000, 'b');
+    CHECK(read_audio(make_opus(text, 1, 24000)).text == text);
+    CHECK(read_audio(make_mp3(text, 1, 24000, 64)).text == text);
 }
 
 TEST_CASE("A WAV without its header still carries the text in its samples")
