@@ -155,7 +155,7 @@ Result<> run(const Arguments& arguments, Config config, const sigset_t& signals)
     server->publish(controller->snapshot(), controller->rules());
     AdminApi admin({*controller, health, metrics, *records, *cache, limiter, *server, *server, system_clock(),
                     CONDUIT_VERSION, started});
-    server->start(&admin);
+    server->start([&](const AdminRequest& request) { return admin.handle(request); });
     TRY(write_ready(arguments, *server));
     log.info("ready", {{"data", server->data_url()}, {"admin", server->admin_url()}, {"pid", getpid()}});
     wait_for_end(*controller, signals);

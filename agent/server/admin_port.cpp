@@ -25,7 +25,7 @@ constexpr std::size_t k_max_connections = 256;
 } // namespace
 
 struct AdminPort::Impl {
-    AdminApi* admin;
+    AdminHandler handler;
     int fd;
     Loop loop{0};
     std::unique_ptr<Stream> listener;
@@ -83,7 +83,7 @@ Task<AdminResponse> AdminPort::Impl::run(Loop& on, AdminRequest request)
         void await_suspend(std::coroutine_handle<> handle)
         {
             impl.submit([this, handle] {
-                response = impl.admin->handle(request);
+                response = impl.handler(request);
                 on.resume_soon(handle);
             });
         }
@@ -141,7 +141,7 @@ Task<bool> AdminPort::Impl::request(Stream& stream, HttpParser& parser, ClientIn
         request.headers.emplace_back(field.name, field.value);
     Upload upload(loop, stream, parser, head, input);
     upload.limits(k_body_limit, 10s);
-    if (request.header("expect") == "100-continue")
+    if (head.find("expect") == "100-continue")
         upload.expect_continue();
     const UploadFault fault = co_await upload.keep_all(k_body_limit, kept);
     for (std::string_view piece : upload.kept())
@@ -198,10 +198,10 @@ Task<void> AdminPort::Impl::accept_loop()
     }
 }
 
-AdminPort::AdminPort(DataPlane& /*data*/, AdminApi* admin, int fd)
-    : impl_(std::make_unique<Impl>(admin, fd))
+AdminPort::AdminPort(AdminHandler handler, int fd)
+    : impl_(std::make_unique<Impl>(std::move(handler), fd))
 {
-    if (admin == nullptr)
+    if (!impl_->handler)
         return;
     for (std::size_t i = 0; i < k_threads; ++i)
         impl_->handlers.emplace_back([this] { impl_->handler_thread(); });

@@ -5,14 +5,17 @@
 #include "agent/admin/admin.hpp"
 #include "agent/net/loop.hpp"
 
+#include <functional>
 #include <memory>
 
 namespace conduit::agent {
 
+using AdminHandler = std::function<AdminResponse(const AdminRequest&)>; // null: no admin API
+
 class AdminPort {
   public:
     // fd: a listening socket, or -1 for none; the handler threads serve the data port's health too.
-    AdminPort(DataPlane& data, AdminApi* admin, int fd);
+    AdminPort(AdminHandler handler, int fd);
     ~AdminPort();
     // Runs a handler and comes back to the caller's loop.
     Task<AdminResponse> run(Loop& loop, AdminRequest request);

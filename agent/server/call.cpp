@@ -25,6 +25,7 @@ void add_conduit_headers(Call& call, HeaderList& headers)
     headers.emplace_back("x-conduit-cache", cache_use_name(call.record.cache));
     headers.emplace_back("x-conduit-overhead-us", std::to_string(call.record.overhead_us));
     headers.emplace_back("x-request-id", call.record.request_id);
+    headers.insert(headers.end(), call.extra_headers.begin(), call.extra_headers.end());
 }
 
 Refusal upload_refusal(UploadFault fault, const Config& config)

@@ -48,6 +48,7 @@ struct Call {
     bool gone = false; // the client went away
     bool in_process = false, was_cached = false; // ours: no key, no limits
     std::string traceparent, tracestate;
+    HeaderList extra_headers; // of the answer
     RequestRecord record;
     std::size_t provider_index = k_max_providers;
     SteadyTime started, deadline;

@@ -46,13 +46,12 @@ class ServerImpl final : public Server, public SessionHost {
     }
 
     void publish(std::shared_ptr<const Snapshot> snapshot, std::shared_ptr<const SafetyRules> rules) override;
-    void start(AdminApi* admin) override;
+    void start(AdminHandler admin) override;
     void stop(Deadline deadline) override;
     std::string data_url() const override { return url_of_socket(data_fd_.get()); }
     std::string admin_url() const override { return admin_fd_ ? url_of_socket(admin_fd_.get()) : ""; }
     bool draining() const override { return shared_.draining; }
 
-    AdminApi* admin() override { return admin_; }
     Task<void> answer_admin(Loop& loop, AnswerSink& sink, AdminRequest request) override;
 
     Result<TestResult> test_provider(const std::string& provider, bool billed, Deadline deadline) override;
@@ -82,7 +81,7 @@ class ServerImpl final : public Server, public SessionHost {
     std::vector<std::thread> threads_;
     UniqueFd data_fd_, admin_fd_;
     std::unique_ptr<AdminPort> admin_port_;
-    AdminApi* admin_ = nullptr;
+    bool has_admin_ = false;
     enum class State : std::uint8_t { opened, running, stopped };
     std::mutex state_mutex_; // publish against start and stop
     State state_ = State::opened;
@@ -146,10 +145,10 @@ Task<void> ServerImpl::accept_loop(Worker& worker)
     }
 }
 
-void ServerImpl::start(AdminApi* admin)
+void ServerImpl::start(AdminHandler admin)
 {
     const std::lock_guard lock(state_mutex_);
-    admin_ = admin;
+    has_admin_ = admin != nullptr;
     std::signal(SIGPIPE, SIG_IGN);
     for (auto& worker : workers_) {
         listeners_.push_back(std::make_unique<Stream>(worker->loop, ::dup(data_fd_.get())));
@@ -157,7 +156,7 @@ void ServerImpl::start(AdminApi* admin)
     }
     for (auto& worker : workers_)
         threads_.emplace_back([w = worker.get()] { w->loop.run(); });
-    admin_port_ = std::make_unique<AdminPort>(*this, admin, admin_fd_.get());
+    admin_port_ = std::make_unique<AdminPort>(std::move(admin), admin_fd_.get());
     workers_.front()->loop.post([this] { spawn(probe_forever(*workers_.front())); });
     state_ = State::running;
     shared_.ready = true;
@@ -191,7 +190,7 @@ void ServerImpl::stop(Deadline deadline)
 Task<void> ServerImpl::answer_admin(Loop& loop, AnswerSink& sink, AdminRequest request)
 {
     AdminResponse response;
-    if (admin_ == nullptr) {
+    if (!has_admin_) {
         response.status = shared_.draining || !shared_.ready ? 503 : 200;
         response.body = shared_.draining ? R"({"status":"draining"})" : R"({"status":"ok"})";
     } else {

@@ -38,7 +38,8 @@ class Server : public DataPlane, public GaugeSource {
     // Hands the snapshot to every worker; returns when all have it. Before start(): at once.
     virtual void publish(std::shared_ptr<const Snapshot> snapshot,
                          std::shared_ptr<const SafetyRules> rules) = 0;
-    virtual void start(AdminApi* admin) = 0; // admin: null without admin API
+    // Null: no admin API; then /health is a plain liveness answer.
+    virtual void start(std::function<AdminResponse(const AdminRequest&)> admin) = 0;
     virtual std::string data_url() const = 0;
     virtual std::string admin_url() const = 0;
     virtual bool draining() const = 0;

@@ -191,7 +191,7 @@ Task<void> ClientSession::plain_refusal(Refusal refusal)
     co_await sink_.begin(head, std::span(&piece, 1), true);
 }
 
-Task<void> ClientSession::handle_model_route(Operation operation)
+Task<void> ClientSession::handle_model_route(Operation operation, bool conversation)
 {
     Call call(worker_, sink_);
     begin_call(call);
@@ -204,12 +204,28 @@ Task<void> ClientSession::handle_model_route(Operation operation)
     call.upload = &upload;
     const std::string content_type(head.find("content-type"));
     const std::string key(presented_key());
-    co_await serve(call, key, content_type);
+    if (conversation)
+        co_await serve_conversation(call, key, content_type);
+    else
+        co_await serve(call, key, content_type);
     const bool clean = co_await upload.drain(k_drain_limit);
     if (call.gone || !clean) {
         sink_.close_after();
         stream_.shutdown_send();
     }
+}
+
+Task<void> ClientSession::handle_realtime()
+{
+    Call call(worker_, sink_);
+    begin_call(call);
+    call.request.operation = call.record.operation = Operation::realtime;
+    std::string key(presented_key());
+    const bool upgraded = parser_.head().upgrade;
+    co_await relay_realtime(call, stream_, parser_.head(), input_, std::move(key));
+    if (upgraded || call.gone)
+        sink_.close_after();
+    stream_.shutdown_send();
 }
 
 Task<void> ClientSession::handle_list(bool voices)
@@ -248,7 +264,7 @@ Task<void> ClientSession::handle()
     const Route route = find_route(head.method, head.target);
     switch (route.kind) {
     case Route::Kind::model:
-        co_await handle_model_route(route.operation);
+        co_await handle_model_route(route.operation, false);
         co_return;
     case Route::Kind::models:
     case Route::Kind::voices:
@@ -257,8 +273,12 @@ Task<void> ClientSession::handle()
     case Route::Kind::admin:
         co_await handle_admin();
         break;
-    case Route::Kind::realtime:
     case Route::Kind::conversation:
+        co_await handle_model_route(Operation::transcription, true);
+        co_return;
+    case Route::Kind::realtime:
+        co_await handle_realtime();
+        co_return;
     case Route::Kind::unknown:
         co_await plain_refusal({.status = 404,
                                 .message = fmt::format("unknown route {} {}", printable(head.method),

@@ -6,14 +6,12 @@
 
 namespace conduit::agent {
 
-class AdminApi;
 struct AdminRequest;
 
 // What the sessions need from the server around them.
 class SessionHost {
   public:
     virtual ~SessionHost() = default;
-    virtual AdminApi* admin() = 0; // for health and metrics; may be null
     // Runs the handler on an admin thread and resumes on the loop.
     virtual Task<void> answer_admin(Loop& loop, AnswerSink& sink, AdminRequest request) = 0;
 };
@@ -36,7 +34,8 @@ class ClientSession {
     Task<HeadResult> wait_idle();
     Task<void> refuse_head(int status, std::string_view message, std::string_view code);
     Task<void> handle();
-    Task<void> handle_model_route(Operation operation);
+    Task<void> handle_model_route(Operation operation, bool conversation);
+    Task<void> handle_realtime();
     Task<void> handle_admin();
     Task<void> handle_list(bool voices);
     Task<void> plain_refusal(Refusal refusal);
@@ -56,8 +55,9 @@ class ClientSession {
 
 // The WebSocket relay takes the connection over.
 Task<void> relay_realtime(Call& call, Stream& client, const HttpHead& head, ClientInput& input,
-                          std::string_view presented_key);
-Task<void> serve_conversation(Call& call, std::string_view presented_key, std::string_view content_type);
+                          std::string presented_key);
+// Speech in, speech out: transcription, chat completion and speech one after another.
+Task<void> serve_conversation(Call& call, std::string presented_key, std::string content_type);
 
 std::string list_models(const Config& config);
 std::string list_voices(const Config& config);

@@ -13,8 +13,14 @@ void ClientInput::rewind()
 }
 
 Upload::Upload(Loop& loop, Stream& client, HttpParser& parser, const HttpHead& head, ClientInput& input)
-    : loop_(loop), client_(client), parser_(parser), input_(input), framing_(BodyFraming::of_request(head)),
+    : loop_(loop), client_(&client), parser_(&parser), input_(&input), framing_(BodyFraming::of_request(head)),
       length_(head.chunked ? std::nullopt : std::optional(head.content_length.value_or(0)))
+{
+}
+
+Upload::Upload(Loop& loop, std::string_view body)
+    : loop_(loop), length_(body.size()), max_body_(body.size()), received_(body.size()),
+      kept_bytes_(body.size()), kept_{body}
 {
 }
 
@@ -43,52 +49,52 @@ Task<UploadFault> Upload::fill()
 {
     if (expects_continue_) {
         expects_continue_ = false;
-        const IoResult sent = co_await client_.write("HTTP/1.1 100 Continue\r\n\r\n");
+        const IoResult sent = co_await client_->write("HTTP/1.1 100 Continue\r\n\r\n");
         if (!sent)
             co_return fault_of(sent);
     }
-    input_.rewind();
-    std::size_t room = Buffer::k_size - input_.end;
+    input_->rewind();
+    std::size_t room = Buffer::k_size - input_->end;
     if (framing_.mode() == BodyFraming::Mode::length)
         room = static_cast<std::size_t>(std::min<std::uint64_t>(room, framing_.remaining()));
-    client_.set_deadline(std::chrono::steady_clock::now() + idle_);
-    const IoResult got = co_await client_.read(input_.buffer.data() + input_.end, room);
+    client_->set_deadline(std::chrono::steady_clock::now() + idle_);
+    const IoResult got = co_await client_->read(input_->buffer.data() + input_->end, room);
     if (!got)
         co_return fault_of(got);
-    input_.end += got.bytes;
+    input_->end += got.bytes;
     co_return UploadFault::none;
 }
 
 Task<UploadFault> Upload::read_pieces(std::vector<std::string_view>& pieces)
 {
     while (!framing_.done()) {
-        if (input_.begin == input_.end) {
+        if (input_->begin == input_->end) {
             const UploadFault fault = co_await fill();
             if (fault != UploadFault::none)
                 co_return fault;
         }
         const std::size_t before = pieces.size();
-        const auto used = framing_.take(parser_, input_.view(), pieces);
+        const auto used = framing_.take(*parser_, input_->view(), pieces);
         if (!used)
             co_return UploadFault::malformed;
         if (*used == 0 && !framing_.done()) { // half a chunk header: more bytes are needed behind it
-            if (input_.full()) {
-                std::memmove(input_.buffer.data() + input_.floor, input_.buffer.data() + input_.begin,
-                             input_.end - input_.begin);
-                input_.end -= input_.begin - input_.floor;
-                input_.begin = input_.floor;
-                if (input_.full())
+            if (input_->full()) {
+                std::memmove(input_->buffer.data() + input_->floor, input_->buffer.data() + input_->begin,
+                             input_->end - input_->begin);
+                input_->end -= input_->begin - input_->floor;
+                input_->begin = input_->floor;
+                if (input_->full())
                     co_return UploadFault::malformed;
             }
-            client_.set_deadline(std::chrono::steady_clock::now() + idle_);
+            client_->set_deadline(std::chrono::steady_clock::now() + idle_);
             const IoResult got =
-                co_await client_.read(input_.buffer.data() + input_.end, Buffer::k_size - input_.end);
+                co_await client_->read(input_->buffer.data() + input_->end, Buffer::k_size - input_->end);
             if (!got)
                 co_return fault_of(got);
-            input_.end += got.bytes;
+            input_->end += got.bytes;
             continue;
         }
-        input_.begin += *used;
+        input_->begin += *used;
         for (std::size_t i = before; i < pieces.size(); ++i)
             received_ += pieces[i].size();
         if (received_ > max_body_)
@@ -122,7 +128,7 @@ void Upload::keep_copy(std::string_view piece)
 // A body of known length goes from the socket straight into the kept buffers.
 Task<UploadFault> Upload::keep_more()
 {
-    if (framing_.mode() != BodyFraming::Mode::length || expects_continue_ || input_.begin != input_.end) {
+    if (framing_.mode() != BodyFraming::Mode::length || expects_continue_ || input_->begin != input_->end) {
         std::vector<std::string_view> pieces;
         const bool in_place = framing_.mode() == BodyFraming::Mode::length && kept_.empty();
         const UploadFault fault = co_await read_pieces(pieces);
@@ -145,8 +151,8 @@ Task<UploadFault> Upload::keep_more()
     const auto room =
         std::min<std::uint64_t>(Buffer::k_size - last_used_, framing_.remaining());
     char* place = buffers_.back().data() + last_used_;
-    client_.set_deadline(std::chrono::steady_clock::now() + idle_);
-    const IoResult got = co_await client_.read(place, static_cast<std::size_t>(room));
+    client_->set_deadline(std::chrono::steady_clock::now() + idle_);
+    const IoResult got = co_await client_->read(place, static_cast<std::size_t>(room));
     if (!got)
         co_return fault_of(got);
     framing_.skip(got.bytes);

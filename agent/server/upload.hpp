@@ -25,6 +25,8 @@ struct ClientInput { // bytes read from the client and not used yet
 class Upload {
   public:
     Upload(Loop& loop, Stream& client, HttpParser& parser, const HttpHead& head, ClientInput& input);
+    // One of our own: `body` must stay.
+    Upload(Loop& loop, std::string_view body);
     ~Upload();
     Upload(const Upload&) = delete;
     Upload& operator=(const Upload&) = delete;
@@ -57,9 +59,9 @@ class Upload {
     UploadFault fault_of(const IoResult& result) const;
 
     Loop& loop_;
-    Stream& client_;
-    HttpParser& parser_;
-    ClientInput& input_;
+    Stream* client_ = nullptr; // these three: null for a body of our own
+    HttpParser* parser_ = nullptr;
+    ClientInput* input_ = nullptr;
     BodyFraming framing_;
     std::optional<std::uint64_t> length_;
     std::uint64_t max_body_ = 0, received_ = 0, kept_bytes_ = 0, budgeted_ = 0;
