@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <tuple>
 
 namespace conduit::ops {
 
@@ -156,8 +157,9 @@ Result<Entry> Journal::append(Entry entry)
     auto line = write();
     if (!line)
         return as_failed(std::move(line).error());
-    if (mirror_ != nullptr) [[maybe_unused]]
-        const auto mirrored = mirror_->append(entry, *line);
+    if (mirror_ != nullptr)
+        if (auto mirrored = mirror_->append(entry, *line); !mirrored)
+            mirror_error_ = std::move(mirrored).error();
     return entry;
 }
 
@@ -192,8 +194,10 @@ Result<std::vector<OperationRecord>> Journal::operations(const HistoryQuery& que
     }
     std::vector<OperationRecord> records;
     for (auto& [id, record] : found) {
-        std::ranges::stable_sort(record.entries, {}, &Entry::seq);
-        const auto repeated = std::ranges::unique(record.entries, {}, &Entry::seq); // local and mirrored
+        // Two hosts count for themselves; the same entry may come from the mirror and from here.
+        const auto place = [](const Entry& e) { return std::tuple(e.time, e.seq, e.host); };
+        std::ranges::stable_sort(record.entries, {}, place);
+        const auto repeated = std::ranges::unique(record.entries, {}, place);
         record.entries.erase(repeated.begin(), repeated.end());
         if (wanted(record, query))
             records.push_back(std::move(record));

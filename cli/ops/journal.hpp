@@ -101,6 +101,7 @@ class Journal {
     // Fills in seq and time; durable when it returns. Any error is of kind failed.
     Result<Entry> append(Entry entry);
     void set_mirror(JournalMirror* mirror) { mirror_ = mirror; }
+    const std::optional<Error>& mirror_error() const { return mirror_error_; } // the last one
 
     // Newest first. Damaged lines are skipped; verify() names them.
     Result<std::vector<OperationRecord>> operations(const HistoryQuery& query) const;
@@ -116,6 +117,7 @@ class Journal {
     fs::path witness_;
     Clock& clock_;
     JournalMirror* mirror_ = nullptr;
+    std::optional<Error> mirror_error_;
 };
 
 } // namespace conduit::ops

@@ -91,6 +91,8 @@ Report done_report(const Run& run, ErrorKind verdict, bool verified, std::string
     if (!message.empty())
         data["message"] = message;
     report.data = std::move(data);
+    if (const auto& error = run.host.journal.mirror_error())
+        report.notes.push_back(fmt::format("recorded here only: {}", error->message));
     const auto& id = run.plan.operation;
     if (verdict == ErrorKind::unverified) {
         report.text = fmt::format("Applied, not verified: {}.\n", message);

@@ -113,6 +113,29 @@ TEST_CASE("verify notices a removed entry wherever it was", "[journal]")
     }
 }
 
+TEST_CASE("verify notices every single byte changed, and every cut", "[journal]")
+{
+    Book book;
+    book.fill(3);
+    const auto good = *read_file(book.file());
+    const auto put = [&](const std::string& text) {
+        std::ofstream(book.file(), std::ios::binary | std::ios::trunc) << text;
+    };
+    for (std::size_t at = 0; at < good.size(); ++at) {
+        auto bad = good;
+        bad[at] = static_cast<char>(bad[at] ^ 1);
+        put(bad);
+        if (book.faults().empty())
+            FAIL_CHECK("byte " << at << " changed unseen");
+        put(good.substr(0, at));
+        if (book.faults().empty())
+            FAIL_CHECK("cut at " << at << " unseen");
+        CHECK(book.journal.operations({}));
+    }
+    put(good);
+    CHECK(book.faults().empty());
+}
+
 TEST_CASE("verify notices entries in another order", "[journal]")
 {
     Book book;
@@ -313,6 +336,8 @@ TEST_CASE("a mirror gets each line, and its failure is not the change's", "[jour
     book.add("01AAA", Phase::begin);
     book.add("01AAA", Phase::end);
     CHECK(mirror.kept.size() == 2);
+    REQUIRE(book.journal.mirror_error());
+    CHECK(book.journal.mirror_error()->message == "no agent");
     CHECK(book.journal.operation("01AAA")->entries.size() == 2); // not twice
     fs::remove_all(book.dir.path() / "journal");
     CHECK(book.journal.operation("01AAA")->entries.size() == 2);
