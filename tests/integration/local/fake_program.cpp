@@ -86,6 +86,8 @@ int main(int argc, char** argv)
         conduit::local::SupervisorOptions options;
         options.dir = args[2];
         options.agent_program = options.sim_program = args[0];
+        if (const char* real = std::getenv("CONDUIT_SIM_PROGRAM"))
+            options.sim_program = real;
         options.backoff.first = conduit::Duration(20);
         options.backoff.longest = conduit::Duration(200);
         options.backoff.good_life = conduit::Duration(2'000);
