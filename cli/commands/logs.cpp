@@ -55,7 +55,7 @@ Result<Report> logs_run(App& app, const LogsOptions& o)
 {
     TRY_ASSIGN(const auto orchestrator, orchestrator_of(app));
     TRY_ASSIGN(const LogQuery query, query_of(app, *orchestrator, o));
-    Result<> emitted;
+    auto emitted = Result<>{};
     std::size_t count = 0;
     const auto sink = [&](const LogLine& line) {
         ++count;

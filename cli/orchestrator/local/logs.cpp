@@ -122,22 +122,24 @@ bool chosen(const LogQuery& query, const std::string& instance)
 std::deque<std::string> past_lines(const Layout& layout, const Wanted& wanted, Reader& live)
 {
     std::deque<std::string> lines;
+    const auto keep = [&](std::string line) {
+        if (!wanted(line))
+            return;
+        lines.push_back(std::move(line));
+        if (wanted.query.tail && lines.size() > *wanted.query.tail)
+            lines.pop_front();
+    };
     const auto take = [&](Reader& reader) {
-        for (auto& line : new_lines(reader)) {
-            if (!wanted(line))
-                continue;
-            lines.push_back(std::move(line));
-            if (wanted.query.tail && lines.size() > *wanted.query.tail)
-                lines.pop_front();
-        }
+        for (auto& line : new_lines(reader))
+            keep(std::move(line));
     };
     for (int n = 9; n >= 1; --n)
         if (auto old =
                 open_log(fmt::format("{}.{}", layout.log_file(live.instance).string(), n), live.instance))
             take(*old);
     take(live);
-    if (!wanted.query.follow && !live.rest.empty() && wanted(live.rest))
-        lines.push_back(std::exchange(live.rest, {}));
+    if (!wanted.query.follow && !live.rest.empty())
+        keep(std::exchange(live.rest, {}));
     return lines;
 }
 

@@ -10,14 +10,19 @@
 #include "cli/orchestrator/local/spec.hpp"
 #include "core/process.hpp"
 
+#include <atomic>
 #include <cerrno>
+#include <condition_variable>
 #include <csignal>
 #include <cstdio>
 #include <cstring>
 #include <fmt/format.h>
 #include <memory>
+#include <mutex>
 #include <nlohmann/json.hpp>
+#include <stop_token>
 #include <sys/signalfd.h>
+#include <thread>
 #include <unistd.h>
 #include <vector>
 
@@ -72,6 +77,35 @@ Result<Sockets> open_sockets(LocalSpec& spec)
     return sockets;
 }
 
+// Calls the hook every second on a thread of its own: what it carries out may ask this very supervisor.
+class EverySecond {
+  public:
+    explicit EverySecond(std::function<void(WallTime)> hook) : hook_(std::move(hook))
+    {
+        if (hook_)
+            thread_ = std::jthread([this](const std::stop_token& stop) { work(stop); });
+    }
+    void stop() { thread_.request_stop(); }
+    bool busy() const { return busy_; }
+
+  private:
+    void work(const std::stop_token& stop)
+    {
+        std::unique_lock lock(mutex_);
+        while (!wake_.wait_for(lock, stop, std::chrono::seconds(1), [&] { return stop.stop_requested(); })) {
+            busy_ = true;
+            hook_(system_clock().now());
+            busy_ = false;
+        }
+    }
+
+    std::function<void(WallTime)> hook_;
+    std::mutex mutex_;
+    std::condition_variable_any wake_;
+    std::atomic<bool> busy_{false};
+    std::jthread thread_; // last: ended before what it uses
+};
+
 class Supervisor {
   public:
     Supervisor(const SupervisorOptions& options, LocalSpec spec, Sockets sockets, UniqueFd signals,
@@ -94,8 +128,12 @@ class Supervisor {
 
     int run()
     {
-        while (!fleet_.stopped())
+        EverySecond every_second(options_.every_second);
+        while (!fleet_.stopped() || every_second.busy()) {
             turn();
+            if (requests_.stop_asked())
+                every_second.stop();
+        }
         requests_.tick();
         channel_.flush();
         return 0;
@@ -150,8 +188,6 @@ class Supervisor {
             if (entry.path().extension() == ".log")
                 if (auto rotated = rotate_log(entry.path(), options_.log_bytes, options_.log_files); !rotated)
                     log_line(system_clock().now(), "supervisor", "failed", rotated.error().message);
-        if (options_.every_second && !requests_.stop_asked())
-            options_.every_second(system_clock().now());
     }
 
     const SupervisorOptions& options_;

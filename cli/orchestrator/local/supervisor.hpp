@@ -19,7 +19,8 @@ struct SupervisorOptions {
     Duration start_patience{20'000}; // for the replacement in a rolling restart
     std::uint64_t log_bytes = 10U << 20U;
     int log_files = 3; // the one written to included
-    // Called every second while it runs: pending reversals are carried out here.
+    // Called every second while it runs, on a thread of its own, so that it may ask this supervisor: pending
+    // reversals are carried out here.
     std::function<void(WallTime now)> every_second;
 };
 

@@ -2,7 +2,9 @@
 // Stands in for conduit-agent, conduit-sim and `conduitctl local supervise`: the ready-file protocol,
 // accepting on the passed sockets, draining on SIGTERM. What it does wrong is asked for by files in the
 // folder of its ready file: "NAME.die" ends it at start, "NAME.hang" keeps it from ever being ready.
+#include "cli/orchestrator/local/client.hpp"
 #include "cli/orchestrator/local/supervisor.hpp"
+#include "core/json.hpp"
 #include "core/text.hpp"
 
 #include <atomic>
@@ -11,6 +13,7 @@
 #include <cstring>
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <nlohmann/json.hpp>
 #include <poll.h>
 #include <string>
 #include <sys/socket.h>
@@ -86,11 +89,22 @@ int main(int argc, char** argv)
         conduit::local::SupervisorOptions options;
         options.dir = args[2];
         options.agent_program = options.sim_program = args[0];
+        if (const char* real = std::getenv("CONDUIT_SIM_PROGRAM"))
+            options.sim_program = real;
         options.backoff.first = conduit::Duration(20);
         options.backoff.longest = conduit::Duration(200);
         options.backoff.good_life = conduit::Duration(2'000);
         options.drain = conduit::Duration(5'000);
         options.start_patience = conduit::Duration(2'000);
+        // Like a reversal: asks the supervisor it runs in.
+        const conduit::local::Layout layout{options.dir};
+        options.every_second = [layout](conduit::WallTime) {
+            if (!conduit::fs::exists(layout.run() / "scale-to-one"))
+                return;
+            const auto request = conduit::parse_json(R"({"cmd": "scale", "replicas": 1})");
+            if (conduit::local::ask_supervisor(layout, *request, conduit::Deadline(std::chrono::seconds(5))))
+                (void)conduit::remove_file(layout.run() / "scale-to-one");
+        };
         return conduit::local::run_supervisor(options);
     }
     return run_child(args);

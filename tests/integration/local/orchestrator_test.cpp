@@ -144,3 +144,14 @@ TEST_CASE("an unknown workload or instance is not found, with the nearest named"
     REQUIRE_FALSE(restarted);
     CHECK(restarted.error().message.find("agent-9") != std::string::npos);
 }
+
+TEST_CASE("what is called every second may itself ask the supervisor")
+{
+    const Folder folder;
+    folder.up(2);
+    REQUIRE(write_file(folder.layout.run() / "scale-to-one", ""));
+    const Deadline deadline(10s);
+    while (fs::exists(folder.layout.run() / "scale-to-one") && !deadline.passed())
+        std::this_thread::sleep_for(20ms);
+    CHECK(folder.status()["replicas"] == Json{{"wanted", 1}, {"ready", 1}});
+}
