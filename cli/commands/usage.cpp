@@ -30,7 +30,7 @@ struct TopOptions {
     std::string order = "requests";
 };
 
-Result<Report> top(App& app, const TopOptions& o)
+Result<Report> top_keys(App& app, const TopOptions& o)
 {
     TRY_ASSIGN(const auto body, get(app, "/admin/v1/usage",
                                     {{"by", "key"},
@@ -85,7 +85,7 @@ Noun usage()
                         f.choice("--order", o.order, {"requests", "cost", "audio_seconds", "characters"},
                                  "What counts as most");
                     },
-                    top),
+                    top_keys),
                 verb<ShowOptions>(
                     {.name = "show",
                      .summary = "Sum usage and cost by one aspect",

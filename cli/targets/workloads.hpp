@@ -15,7 +15,7 @@ inline constexpr std::string_view k_restart_action = "restart";
 // Asks an instance itself; ok when it answers that it is ready.
 using InstanceProbe = std::function<Result<>(const Instance& instance, Deadline deadline)>;
 
-class WorkloadTarget final : public Target {
+class WorkloadTarget : public Target {
   public:
     // The orchestrator must outlive the target. Without a probe the orchestrator's word is enough.
     explicit WorkloadTarget(Orchestrator& orchestrator, InstanceProbe probe = {});
