@@ -116,7 +116,8 @@ Task<bool> AdminPort::Impl::read_head(Stream& stream, HttpParser& parser, Client
             co_await sink.begin(head, std::span(&body, 1), true);
             co_return false;
         }
-        const IoResult got = co_await stream.read(input.buffer.data() + input.end, Buffer::k_size - input.end);
+        const IoResult got =
+            co_await stream.read(input.buffer.data() + input.end, Buffer::k_size - input.end);
         if (!got)
             co_return false;
         input.end += got.bytes;
@@ -129,9 +130,8 @@ Task<bool> AdminPort::Impl::request(Stream& stream, HttpParser& parser, ClientIn
     if (!have_head)
         co_return false;
     const HttpHead& head = parser.head();
-    sink.reset({.keep_alive = head.keep_alive,
-                .http10 = head.version == 10,
-                .head_only = head.method == "HEAD"});
+    sink.reset(
+        {.keep_alive = head.keep_alive, .http10 = head.version == 10, .head_only = head.method == "HEAD"});
     AdminRequest request;
     request.method = head.method == "HEAD" ? "GET" : std::string(head.method);
     request.path = head.target.substr(0, head.target.find('?'));
@@ -160,7 +160,7 @@ Task<bool> AdminPort::Impl::request(Stream& stream, HttpParser& parser, ClientIn
     answer.headers = std::move(response.headers);
     const std::string_view body = response.body;
     const bool sent = co_await sink.begin(answer, std::span(&body, 1), true);
-    co_return sent && sink.keep_alive();
+    co_return sent&& sink.keep_alive();
 }
 
 Task<void> AdminPort::Impl::session(int client)
@@ -198,8 +198,7 @@ Task<void> AdminPort::Impl::accept_loop()
     }
 }
 
-AdminPort::AdminPort(AdminHandler handler, int fd)
-    : impl_(std::make_unique<Impl>(std::move(handler), fd))
+AdminPort::AdminPort(AdminHandler handler, int fd) : impl_(std::make_unique<Impl>(std::move(handler), fd))
 {
     if (!impl_->handler)
         return;

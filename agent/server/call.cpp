@@ -60,9 +60,9 @@ Task<void> refuse(Call& call, Refusal refusal)
     if (refusal.status >= 429)
         head.headers.emplace_back("x-should-retry", refusal.status == 501 ? "false" : "true");
     add_conduit_headers(call, head.headers);
-    const std::string body = refusal.body.empty() ? openai_error(refusal.message, refusal.type, refusal.code,
-                                                                 refusal.param)
-                                                  : std::move(refusal.body);
+    const std::string body = refusal.body.empty()
+                                 ? openai_error(refusal.message, refusal.type, refusal.code, refusal.param)
+                                 : std::move(refusal.body);
     head.length = body.size();
     const std::string_view piece = body;
     const bool sent = co_await call.sink.begin(head, std::span(&piece, 1), true);

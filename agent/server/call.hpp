@@ -44,8 +44,8 @@ struct Call {
     std::string cache_key; // "": not cached
     std::string captured;  // the answer, when somebody needs it afterwards
     bool capture = false;
-    std::string answer_type; // Content-Type of the answer
-    bool gone = false; // the client went away
+    std::string answer_type;                     // Content-Type of the answer
+    bool gone = false;                           // the client went away
     bool in_process = false, was_cached = false; // ours: no key, no limits
     std::string traceparent, tracestate;
     HeaderList extra_headers; // of the answer

@@ -29,7 +29,8 @@ struct Form {
 
 Refusal invalid(std::string message, std::string param = {})
 {
-    return {.status = 400, .message = std::move(message), .code = "invalid_request", .param = std::move(param)};
+    return {
+        .status = 400, .message = std::move(message), .code = "invalid_request", .param = std::move(param)};
 }
 
 Task<std::optional<Refusal>> read_form_whole(Call& call, std::string content_type, Form& form)
@@ -200,8 +201,8 @@ Task<void> speak(Call& whole, const Form& form, const std::string& transcript, c
     step.record.characters = static_cast<std::uint32_t>(utf8_characters(reply));
     const Json metadata{{"transcript", shown(transcript)}, {"reply", shown(reply)}};
     // Escaped to ASCII: a header carries nothing else safely.
-    step.extra_headers.emplace_back(
-        "x-conduit-conversation", metadata.dump(-1, ' ', true, nlohmann::json::error_handler_t::replace));
+    step.extra_headers.emplace_back("x-conduit-conversation",
+                                    metadata.dump(-1, ' ', true, nlohmann::json::error_handler_t::replace));
     co_await serve(step, {}, {});
     whole.gone = whole.gone || step.gone;
 }

@@ -12,8 +12,8 @@ struct Attempt {
     int status = 0; // the provider's; 0: none came
     Duration retry_after{0};
     std::string code, message;
-    bool exhausted = false;           // not the provider's fault: all our connections to it are in use
-    std::optional<Refusal> refusal;   // the request itself is at fault
+    bool exhausted = false;         // not the provider's fault: all our connections to it are in use
+    std::optional<Refusal> refusal; // the request itself is at fault
 };
 
 // Sends the request and, when the provider accepts it, the answer to call.sink.

@@ -90,8 +90,7 @@ Task<bool> WsExchange::shake_hands()
         fail("the connection was closed");
         co_return false;
     }
-    connection->stream->set_deadline(
-        std::min(call.deadline, call.now() + provider.first_byte_timeout));
+    connection->stream->set_deadline(std::min(call.deadline, call.now() + provider.first_byte_timeout));
     connection->parser.reset();
     for (;;) {
         const bool more = co_await read_more();

@@ -45,8 +45,8 @@ Result<std::string> parse_chat(std::string_view body)
     TRY_ASSIGN(const auto document, parse_json(body));
     const auto* messages = json_find(document, "messages");
     if (messages == nullptr || !messages->is_array())
-        return std::unexpected(
-            Error{ErrorKind::usage, "missing required parameter 'messages'"}.with_detail("param", "messages"));
+        return std::unexpected(Error{ErrorKind::usage, "missing required parameter 'messages'"}.with_detail(
+            "param", "messages"));
     return json_string(document, "model");
 }
 

@@ -35,7 +35,8 @@ std::size_t check_frames(Direction& way, std::string_view bytes)
     std::size_t at = 0;
     while (at < bytes.size() && !way.closed) {
         if (way.left > 0) {
-            const std::size_t step = static_cast<std::size_t>(std::min<std::uint64_t>(way.left, bytes.size() - at));
+            const std::size_t step =
+                static_cast<std::size_t>(std::min<std::uint64_t>(way.left, bytes.size() - at));
             way.left -= step;
             at += step;
             continue;
@@ -240,12 +241,14 @@ std::optional<Refusal> check_upgrade(const HttpHead& head)
 {
     const std::string_view key = head.find("sec-websocket-key");
     if (!iequals(head.find("upgrade"), "websocket") || !head.upgrade || key.size() != 24) {
-        Refusal refusal{.status = 426, .message = "this route speaks WebSocket only", .code = "upgrade_required"};
+        Refusal refusal{
+            .status = 426, .message = "this route speaks WebSocket only", .code = "upgrade_required"};
         refusal.headers.emplace_back("Upgrade", "websocket");
         return refusal;
     }
     if (head.find("sec-websocket-version") != "13") {
-        Refusal refusal{.status = 426, .message = "WebSocket version 13 is needed", .code = "upgrade_required"};
+        Refusal refusal{
+            .status = 426, .message = "WebSocket version 13 is needed", .code = "upgrade_required"};
         refusal.headers.emplace_back("Sec-WebSocket-Version", "13");
         return refusal;
     }
@@ -279,8 +282,8 @@ Task<std::optional<Refusal>> connect_any(Call& call, std::string model, std::str
                     .code = "provider_unavailable",
                     .outcome = Outcome::transient};
     for (;;) {
-        const auto index = call.worker.chooser.choose(*call.snapshot, call.worker.health,
-                                                      Operation::realtime, excluded, call.now());
+        const auto index = call.worker.chooser.choose(*call.snapshot, call.worker.health, Operation::realtime,
+                                                      excluded, call.now());
         if (!index)
             co_return refusal;
         excluded.set(*index);
@@ -296,7 +299,8 @@ Task<std::optional<Refusal>> connect_any(Call& call, std::string model, std::str
         if (out.attempt.outcome == Outcome::ok)
             co_return std::nullopt;
         if (out.attempt.outcome == Outcome::client_error) {
-            co_return Refusal{.status = out.attempt.status, .message = out.attempt.message, .code = out.attempt.code};
+            co_return Refusal{
+                .status = out.attempt.status, .message = out.attempt.message, .code = out.attempt.code};
         }
         refusal.outcome = out.attempt.outcome;
     }

@@ -43,11 +43,11 @@ Refusal failure_refusal(const Call& call, const Failure& failure)
 {
     if (!failure.last && !failure.unsupported.empty())
         return {.status = 400, .message = failure.unsupported, .code = "unsupported"};
-    Refusal refusal{.status = 503, .type = "server_error", .code = "provider_unavailable",
-                    .outcome = Outcome::transient};
+    Refusal refusal{
+        .status = 503, .type = "server_error", .code = "provider_unavailable", .outcome = Outcome::transient};
     if (!failure.last) {
-        refusal.message = fmt::format("no provider is available for {} now",
-                                      operation_name(call.request.operation));
+        refusal.message =
+            fmt::format("no provider is available for {} now", operation_name(call.request.operation));
         refusal.headers.emplace_back("Retry-After", "1");
         return refusal;
     }
@@ -90,8 +90,8 @@ void report(Call& call, std::size_t index, const Attempt& attempt)
         attempt.outcome == Outcome::client_error)
         return;
     shared.metrics.attempt_failed(call.worker.index(), provider.name, attempt.outcome);
-    std::string text = attempt.status > 0 ? fmt::format("HTTP {}: {}", attempt.status, attempt.message)
-                                          : attempt.message;
+    std::string text =
+        attempt.status > 0 ? fmt::format("HTTP {}: {}", attempt.status, attempt.message) : attempt.message;
     shared.log.warn("attempt failed", {{"request_id", call.record.request_id},
                                        {"provider", provider.name},
                                        {"outcome", outcome_name(attempt.outcome)},

@@ -27,8 +27,8 @@ bool sane_id(std::string_view id)
 
 bool sane_trace(std::string_view text)
 {
-    return text.size() <= 512 && std::all_of(text.begin(), text.end(),
-                                             [](char c) { return c >= 0x20 && c < 0x7f; });
+    return text.size() <= 512 &&
+           std::all_of(text.begin(), text.end(), [](char c) { return c >= 0x20 && c < 0x7f; });
 }
 
 } // namespace
@@ -237,7 +237,8 @@ Task<void> ClientSession::handle_list(bool voices)
     }
     const std::string body = voices ? list_voices(call.config()) : list_models(call.config());
     const std::string_view piece = body;
-    co_await sink_.begin(AnswerHead{}, std::span(&piece, 1), true);
+    const AnswerHead head;
+    co_await sink_.begin(head, std::span(&piece, 1), true);
 }
 
 Task<void> ClientSession::handle_admin()
@@ -279,15 +280,16 @@ Task<void> ClientSession::handle()
     case Route::Kind::realtime:
         co_await handle_realtime();
         co_return;
-    case Route::Kind::unknown:
-        co_await plain_refusal({.status = 404,
-                                .message = fmt::format("unknown route {} {}", printable(head.method),
-                                                       printable(head.target.substr(0, 200))),
-                                .code = "unknown_route"});
+    case Route::Kind::unknown: {
+        Refusal refusal{.status = 404, .code = "unknown_route"};
+        refusal.message =
+            fmt::format("unknown route {} {}", printable(head.method), printable(head.target.substr(0, 200)));
+        co_await plain_refusal(std::move(refusal));
         break;
+    }
     case Route::Kind::wrong_method: {
         Refusal refusal{.status = 405, .message = "wrong method", .code = "method_not_allowed"};
-        refusal.message = fmt::format("{} takes {} only", head.target.substr(0, 200), route.allow);
+        refusal.message = fmt::format("{} takes {} only", printable(head.target.substr(0, 200)), route.allow);
         refusal.headers.emplace_back("Allow", route.allow);
         co_await plain_refusal(std::move(refusal));
         break;
