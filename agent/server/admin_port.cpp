@@ -79,6 +79,10 @@ Task<AdminResponse> AdminPort::Impl::run(Loop& on, AdminRequest request)
         Loop& on;
         AdminRequest request;
         AdminResponse response;
+        // A constructor: g++ 12 frees members of an aggregate twice when it is built inside a coroutine.
+        Handled(Impl& owner, Loop& loop, AdminRequest asked) : impl(owner), on(loop), request(std::move(asked))
+        {
+        }
         bool await_ready() const { return false; }
         void await_suspend(std::coroutine_handle<> handle)
         {
@@ -89,7 +93,7 @@ Task<AdminResponse> AdminPort::Impl::run(Loop& on, AdminRequest request)
         }
         void await_resume() const {}
     };
-    Handled handled{*this, on, std::move(request), {}};
+    Handled handled(*this, on, std::move(request));
     co_await handled;
     co_return std::move(handled.response);
 }
