@@ -80,7 +80,8 @@ Task<AdminResponse> AdminPort::Impl::run(Loop& on, AdminRequest request)
         AdminRequest request;
         AdminResponse response;
         // A constructor: g++ 12 frees members of an aggregate twice when it is built inside a coroutine.
-        Handled(Impl& owner, Loop& loop, AdminRequest asked) : impl(owner), on(loop), request(std::move(asked))
+        Handled(Impl& owner, Loop& loop, AdminRequest asked)
+            : impl(owner), on(loop), request(std::move(asked))
         {
         }
         bool await_ready() const { return false; }

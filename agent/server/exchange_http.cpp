@@ -45,7 +45,7 @@ std::string io_text(const IoResult& result)
 } // namespace
 
 struct HttpExchange {
-    Call& call;
+    ClientCall& call;
     const ProviderConfig& provider;
     const Adapter& adapter;
     UpstreamRequest& upstream;
@@ -461,7 +461,7 @@ Task<void> HttpExchange::run()
     }
 }
 
-Task<Attempt> http_exchange(Call& call, const ProviderConfig& provider, const Adapter& adapter,
+Task<Attempt> http_exchange(ClientCall& call, const ProviderConfig& provider, const Adapter& adapter,
                             UpstreamRequest& upstream)
 {
     HttpExchange exchange{call, provider, adapter, upstream};

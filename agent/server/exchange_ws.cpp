@@ -16,7 +16,7 @@ namespace {
 constexpr std::size_t k_max_message = 4U << 20U;
 
 struct WsExchange {
-    Call& call;
+    ClientCall& call;
     const ProviderConfig& provider;
     const Adapter& adapter;
     UpstreamRequest& upstream;
@@ -291,7 +291,7 @@ Task<void> WsExchange::run()
 
 } // namespace
 
-Task<Attempt> websocket_exchange(Call& call, const ProviderConfig& provider, const Adapter& adapter,
+Task<Attempt> websocket_exchange(ClientCall& call, const ProviderConfig& provider, const Adapter& adapter,
                                  UpstreamRequest& upstream)
 {
     WsExchange exchange{call, provider, adapter, upstream};

@@ -111,7 +111,7 @@ Task<void> say_goodbye(Direction& way, bool receiver_closed)
     co_await way.to.write(std::string_view(frame));
 }
 
-Task<void> relay(Call& call, Stream& client, Stream& provider, std::string from_client,
+Task<void> relay(ClientCall& call, Stream& client, Stream& provider, std::string from_client,
                  std::string from_provider)
 {
     Direction up{client, provider, true};
@@ -144,7 +144,7 @@ struct Handshake {
     Attempt attempt;
 };
 
-Task<void> shake_hands(Call& call, const Adapter& adapter, Handshake& shake, UpstreamRequest& request)
+Task<void> shake_hands(ClientCall& call, const Adapter& adapter, Handshake& shake, UpstreamRequest& request)
 {
     const std::string key = ws_new_key();
     request.method = "GET";
@@ -194,7 +194,7 @@ Task<void> shake_hands(Call& call, const Adapter& adapter, Handshake& shake, Ups
     }
 }
 
-Task<Handshake> open_upstream(Call& call, const ProviderConfig& provider, std::string_view model,
+Task<Handshake> open_upstream(ClientCall& call, const ProviderConfig& provider, std::string_view model,
                               std::string_view beta)
 {
     Handshake shake;
@@ -223,7 +223,7 @@ Task<Handshake> open_upstream(Call& call, const ProviderConfig& provider, std::s
     co_return shake;
 }
 
-std::string accept_head(const Call& call, const HttpHead& head, std::string_view key)
+std::string accept_head(const ClientCall& call, const HttpHead& head, std::string_view key)
 {
     std::string out = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n";
     out += fmt::format("Sec-WebSocket-Accept: {}\r\n", ws_accept(key));
@@ -257,7 +257,7 @@ std::optional<Refusal> check_upgrade(const HttpHead& head)
     return std::nullopt;
 }
 
-void report_attempt(Call& call, std::size_t index, const Attempt& attempt)
+void report_attempt(ClientCall& call, std::size_t index, const Attempt& attempt)
 {
     Shared& shared = call.worker.shared;
     if (attempt.exhausted) {
@@ -273,7 +273,8 @@ void report_attempt(Call& call, std::size_t index, const Attempt& attempt)
 }
 
 // Connected to a provider, or the reason why not.
-Task<std::optional<Refusal>> connect_any(Call& call, std::string model, std::string beta, Handshake& out)
+Task<std::optional<Refusal>> connect_any(ClientCall& call, std::string model, std::string beta,
+                                         Handshake& out)
 {
     ProviderSet excluded;
     Refusal refusal{.status = 503,
@@ -308,7 +309,7 @@ Task<std::optional<Refusal>> connect_any(Call& call, std::string model, std::str
 
 } // namespace
 
-Task<void> relay_realtime(Call& call, Stream& client, const HttpHead& head, ClientInput& input,
+Task<void> relay_realtime(ClientCall& call, Stream& client, const HttpHead& head, ClientInput& input,
                           std::string presented_key)
 {
     std::optional<Refusal> refusal = check_upgrade(head);

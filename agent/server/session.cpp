@@ -168,7 +168,7 @@ std::string_view ClientSession::presented_key() const
     return key.substr(0, key.find_first_of(", "));
 }
 
-void ClientSession::begin_call(Call& call)
+void ClientSession::begin_call(ClientCall& call)
 {
     const HttpHead& head = parser_.head();
     call.client = &stream_;
@@ -193,7 +193,7 @@ Task<void> ClientSession::plain_refusal(Refusal refusal)
 
 Task<void> ClientSession::handle_model_route(Operation operation, bool conversation)
 {
-    Call call(worker_, sink_);
+    ClientCall call(worker_, sink_);
     begin_call(call);
     call.request.operation = call.record.operation = operation;
     const HttpHead& head = parser_.head();
@@ -217,7 +217,7 @@ Task<void> ClientSession::handle_model_route(Operation operation, bool conversat
 
 Task<void> ClientSession::handle_realtime()
 {
-    Call call(worker_, sink_);
+    ClientCall call(worker_, sink_);
     begin_call(call);
     call.request.operation = call.record.operation = Operation::realtime;
     std::string key(presented_key());
@@ -230,7 +230,7 @@ Task<void> ClientSession::handle_realtime()
 
 Task<void> ClientSession::handle_list(bool voices)
 {
-    Call call(worker_, sink_);
+    ClientCall call(worker_, sink_);
     if (auto refusal = admit(call, presented_key())) {
         co_await plain_refusal(std::move(*refusal));
         co_return;
