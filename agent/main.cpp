@@ -138,9 +138,8 @@ Result<> run(const Arguments& arguments, Config config, const sigset_t& signals)
     options.admin_on = !config.admin_tokens.empty();
     options.data_fd = inherited(0);
     options.admin_fd = inherited(1);
-    TRY_ASSIGN(const auto server,
-               Server::open(options, {limiter, health, *cache, flights, metrics, *records, retries, log,
-                                      system_clock()}));
+    TRY_ASSIGN(const auto server, Server::open(options, {limiter, health, *cache, flights, metrics, *records,
+                                                         retries, log, system_clock()}));
     TRY_ASSIGN(auto store, make_sqlite_store(config.control.path.string(), system_clock()));
     const Duration drain = config.server.drain_timeout;
     Controller::Options control{.base = config, .replica_name = replica_name(arguments, config)};

@@ -167,6 +167,7 @@ Task<std::vector<Loop::Address>> Loop::resolve(std::string host, std::uint16_t p
         const std::string& host;
         std::uint16_t port;
         std::vector<Address> found;
+        Lookup(Loop& l, const std::string& h, std::uint16_t p) : loop(l), host(h), port(p) {}
         bool await_ready() const { return false; }
         void await_suspend(std::coroutine_handle<> handle)
         {
@@ -181,7 +182,7 @@ Task<std::vector<Loop::Address>> Loop::resolve(std::string host, std::uint16_t p
         }
         void await_resume() const {}
     };
-    Lookup lookup{*this, host, port, {}};
+    Lookup lookup(*this, host, port);
     co_await lookup;
     if (lookup.found.empty()) // a failing resolver must not take known good addresses away
         co_return impl_->names.contains(key) ? impl_->names[key].addresses : std::vector<Address>{};

@@ -115,8 +115,8 @@ void Stream::wait_read(std::coroutine_handle<> handle, char* data, std::size_t s
                 } else if (ec == asio::error::operation_aborted) {
                     read_ready(handle, data, size);
                 } else {
-                    read_result_ = ec == asio::error::eof ? IoResult{IoStatus::eof, 0, 0}
-                                                          : from_errno(ec.value());
+                    read_result_ =
+                        ec == asio::error::eof ? IoResult{IoStatus::eof, 0, 0} : from_errno(ec.value());
                     handle.resume();
                 }
             });

@@ -100,8 +100,7 @@ Task<Result<>> Stream::start_tls(TlsSettings settings)
     SSL* ssl = impl_->ssl.get();
     SSL_set_fd(ssl, impl_->socket.native_handle());
     SSL_set_connect_state(ssl);
-    const bool is_address =
-        X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), settings.host.c_str()) == 1;
+    const bool is_address = X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), settings.host.c_str()) == 1;
     if (!is_address) {
         SSL_ctrl(ssl, SSL_CTRL_SET_TLSEXT_HOSTNAME, TLSEXT_NAMETYPE_host_name, settings.host.data());
         SSL_set1_host(ssl, settings.host.c_str());
@@ -116,12 +115,11 @@ Task<Result<>> Stream::start_tls(TlsSettings settings)
             co_return Result<>{};
         const IoResult step = tls_fault(*impl_, result);
         if (step.status != IoStatus::ok)
-            co_return Error{ErrorKind::unreachable, "TLS handshake with " + settings.host + " failed: " +
-                                                        tls_reason(*impl_)};
+            co_return Error{ErrorKind::unreachable,
+                            "TLS handshake with " + settings.host + " failed: " + tls_reason(*impl_)};
         const IoResult waited = co_await wait_readable();
         if (!waited)
-            co_return Error{ErrorKind::unreachable,
-                            "TLS handshake with " + settings.host + " took too long"};
+            co_return Error{ErrorKind::unreachable, "TLS handshake with " + settings.host + " took too long"};
     }
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// RFC 6455 frames, enough to relay them and to speak as a client. Both directions go through FrameReader, so a
-// hostile peer is stopped here.
+// RFC 6455 frames, enough to relay them and to speak as a client. Both directions go through FrameReader, so
+// a hostile peer is stopped here.
 #pragma once
 
 #include <cstdint>

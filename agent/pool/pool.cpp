@@ -7,7 +7,8 @@
 namespace conduit::agent {
 
 namespace {
-constexpr auto k_trusted_idle = 1s; // a connection used this recently is not looked at before it is used again
+constexpr auto k_trusted_idle =
+    1s; // a connection used this recently is not looked at before it is used again
 constexpr auto k_evict_every = 1s;
 } // namespace
 
@@ -277,8 +278,7 @@ void Pool::on_tick(SteadyTime now)
     for (auto& endpoint : endpoints_) {
         if (full || endpoint->entry->waiting > 0)
             evict(*endpoint, now);
-        if (!endpoint->waiters.empty() &&
-            endpoint->entry->open.load() < endpoint->entry->limit.load())
+        if (!endpoint->waiters.empty() && endpoint->entry->open.load() < endpoint->entry->limit.load())
             wake(*endpoint->entry);
     }
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Kept-alive connections to providers. One pool a thread, one board for all threads: it holds the shared limit
-// and the numbers. A reset drains: idle connections close now, busy ones after their request.
+// Kept-alive connections to providers. One pool a thread, one board for all threads: it holds the shared
+// limit and the numbers. A reset drains: idle connections close now, busy ones after their request.
 #pragma once
 
 #include "agent/config/config.hpp"

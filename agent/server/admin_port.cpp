@@ -79,6 +79,11 @@ Task<AdminResponse> AdminPort::Impl::run(Loop& on, AdminRequest request)
         Loop& on;
         AdminRequest request;
         AdminResponse response;
+        // A constructor: g++ 12 frees members of an aggregate twice when it is built inside a coroutine.
+        Handled(Impl& owner, Loop& loop, AdminRequest asked)
+            : impl(owner), on(loop), request(std::move(asked))
+        {
+        }
         bool await_ready() const { return false; }
         void await_suspend(std::coroutine_handle<> handle)
         {
@@ -89,7 +94,7 @@ Task<AdminResponse> AdminPort::Impl::run(Loop& on, AdminRequest request)
         }
         void await_resume() const {}
     };
-    Handled handled{*this, on, std::move(request), {}};
+    Handled handled(*this, on, std::move(request));
     co_await handled;
     co_return std::move(handled.response);
 }
@@ -116,7 +121,8 @@ Task<bool> AdminPort::Impl::read_head(Stream& stream, HttpParser& parser, Client
             co_await sink.begin(head, std::span(&body, 1), true);
             co_return false;
         }
-        const IoResult got = co_await stream.read(input.buffer.data() + input.end, Buffer::k_size - input.end);
+        const IoResult got =
+            co_await stream.read(input.buffer.data() + input.end, Buffer::k_size - input.end);
         if (!got)
             co_return false;
         input.end += got.bytes;
@@ -129,9 +135,8 @@ Task<bool> AdminPort::Impl::request(Stream& stream, HttpParser& parser, ClientIn
     if (!have_head)
         co_return false;
     const HttpHead& head = parser.head();
-    sink.reset({.keep_alive = head.keep_alive,
-                .http10 = head.version == 10,
-                .head_only = head.method == "HEAD"});
+    sink.reset(
+        {.keep_alive = head.keep_alive, .http10 = head.version == 10, .head_only = head.method == "HEAD"});
     AdminRequest request;
     request.method = head.method == "HEAD" ? "GET" : std::string(head.method);
     request.path = head.target.substr(0, head.target.find('?'));
@@ -160,7 +165,7 @@ Task<bool> AdminPort::Impl::request(Stream& stream, HttpParser& parser, ClientIn
     answer.headers = std::move(response.headers);
     const std::string_view body = response.body;
     const bool sent = co_await sink.begin(answer, std::span(&body, 1), true);
-    co_return sent && sink.keep_alive();
+    co_return sent&& sink.keep_alive();
 }
 
 Task<void> AdminPort::Impl::session(int client)
@@ -198,8 +203,7 @@ Task<void> AdminPort::Impl::accept_loop()
     }
 }
 
-AdminPort::AdminPort(AdminHandler handler, int fd)
-    : impl_(std::make_unique<Impl>(std::move(handler), fd))
+AdminPort::AdminPort(AdminHandler handler, int fd) : impl_(std::make_unique<Impl>(std::move(handler), fd))
 {
     if (!impl_->handler)
         return;

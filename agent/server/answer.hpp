@@ -25,7 +25,8 @@ std::string_view reason_phrase(int status);
 class AnswerSink {
   public:
     virtual ~AnswerSink() = default;
-    // The head and what is there of the body, in one piece. `last`: nothing follows. False: the client is gone.
+    // The head and what is there of the body, in one piece. `last`: nothing follows. False: the client is
+    // gone.
     virtual Task<bool> begin(const AnswerHead& head, std::span<const std::string_view> pieces, bool last) = 0;
     virtual Task<bool> write(std::span<const std::string_view> pieces, bool last) = 0;
     // The body cannot be finished: the client must be able to see that.

@@ -7,14 +7,14 @@
 
 namespace conduit::agent {
 
-Call::Call(Worker& w, AnswerSink& s)
+ClientCall::ClientCall(Worker& w, AnswerSink& s)
     : worker(w), sink(s), snapshot(w.snapshot), rules(w.rules), started(std::chrono::steady_clock::now()),
       deadline(started + snapshot->config.server.request_timeout)
 {
     record.time = w.shared.clock.now();
 }
 
-void add_conduit_headers(Call& call, HeaderList& headers)
+void add_conduit_headers(ClientCall& call, HeaderList& headers)
 {
     const auto total = call.now() - call.started;
     const auto ours = std::chrono::duration_cast<std::chrono::microseconds>(total - call.waited).count();
@@ -47,7 +47,7 @@ Refusal upload_refusal(UploadFault fault, const Config& config)
     }
 }
 
-Task<void> refuse(Call& call, Refusal refusal)
+Task<void> refuse(ClientCall& call, Refusal refusal)
 {
     call.record.status = refusal.status;
     call.record.error = refusal.code;
@@ -60,9 +60,9 @@ Task<void> refuse(Call& call, Refusal refusal)
     if (refusal.status >= 429)
         head.headers.emplace_back("x-should-retry", refusal.status == 501 ? "false" : "true");
     add_conduit_headers(call, head.headers);
-    const std::string body = refusal.body.empty() ? openai_error(refusal.message, refusal.type, refusal.code,
-                                                                 refusal.param)
-                                                  : std::move(refusal.body);
+    const std::string body = refusal.body.empty()
+                                 ? openai_error(refusal.message, refusal.type, refusal.code, refusal.param)
+                                 : std::move(refusal.body);
     head.length = body.size();
     const std::string_view piece = body;
     const bool sent = co_await call.sink.begin(head, std::span(&piece, 1), true);
@@ -70,7 +70,7 @@ Task<void> refuse(Call& call, Refusal refusal)
         call.gone = true;
 }
 
-void account(Call& call)
+void account(ClientCall& call)
 {
     RequestRecord& record = call.record;
     const auto micros = [](auto duration) {
@@ -110,7 +110,7 @@ void account(Call& call)
     shared.records.push(call.worker.index(), std::move(record));
 }
 
-std::optional<Refusal> admit(Call& call, std::string_view presented_key)
+std::optional<Refusal> admit(ClientCall& call, std::string_view presented_key)
 {
     const Snapshot& snapshot = *call.snapshot;
     if (call.in_process)
@@ -145,7 +145,7 @@ std::optional<Refusal> admit(Call& call, std::string_view presented_key)
     return refusal;
 }
 
-std::optional<Refusal> check_safety(Call& call, std::string_view text)
+std::optional<Refusal> check_safety(ClientCall& call, std::string_view text)
 {
     const SafetyConfig& config = call.config().safety;
     if (!config.enabled && !config.emergency)

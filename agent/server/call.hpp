@@ -26,8 +26,8 @@ struct Refusal { // an answer of our own instead of a provider's
     std::string body; // ready made, instead of the fields above
 };
 
-struct Call {
-    Call(Worker& w, AnswerSink& s);
+struct ClientCall {
+    ClientCall(Worker& w, AnswerSink& s);
     const Config& config() const { return snapshot->config; }
     SteadyTime now() const { return std::chrono::steady_clock::now(); }
 
@@ -44,8 +44,8 @@ struct Call {
     std::string cache_key; // "": not cached
     std::string captured;  // the answer, when somebody needs it afterwards
     bool capture = false;
-    std::string answer_type; // Content-Type of the answer
-    bool gone = false; // the client went away
+    std::string answer_type;                     // Content-Type of the answer
+    bool gone = false;                           // the client went away
     bool in_process = false, was_cached = false; // ours: no key, no limits
     std::string traceparent, tracestate;
     HeaderList extra_headers; // of the answer
@@ -56,15 +56,15 @@ struct Call {
 };
 
 // The order of the request path. Each step is one unit with one entry point.
-std::optional<Refusal> admit(Call& call, std::string_view presented_key); // key, blocklist, limits
-Task<std::optional<Refusal>> read_request(Call& call, std::string_view content_type);
-std::optional<Refusal> check_safety(Call& call, std::string_view text);
-Task<void> serve(Call& call, std::string_view presented_key, std::string_view content_type);
-Task<std::optional<Refusal>> send_to_providers(Call& call);
+std::optional<Refusal> admit(ClientCall& call, std::string_view presented_key); // key, blocklist, limits
+Task<std::optional<Refusal>> read_request(ClientCall& call, std::string_view content_type);
+std::optional<Refusal> check_safety(ClientCall& call, std::string_view text);
+Task<void> serve(ClientCall& call, std::string_view presented_key, std::string_view content_type);
+Task<std::optional<Refusal>> send_to_providers(ClientCall& call);
 
-Task<void> refuse(Call& call, Refusal refusal);
+Task<void> refuse(ClientCall& call, Refusal refusal);
 Refusal upload_refusal(UploadFault fault, const Config& config);
-void account(Call& call); // metrics and records; once
-void add_conduit_headers(Call& call, HeaderList& headers);
+void account(ClientCall& call); // metrics and records; once
+void add_conduit_headers(ClientCall& call, HeaderList& headers);
 
 } // namespace conduit::agent

@@ -29,10 +29,11 @@ struct Form {
 
 Refusal invalid(std::string message, std::string param = {})
 {
-    return {.status = 400, .message = std::move(message), .code = "invalid_request", .param = std::move(param)};
+    return {
+        .status = 400, .message = std::move(message), .code = "invalid_request", .param = std::move(param)};
 }
 
-Task<std::optional<Refusal>> read_form_whole(Call& call, std::string content_type, Form& form)
+Task<std::optional<Refusal>> read_form_whole(ClientCall& call, std::string content_type, Form& form)
 {
     const auto boundary = multipart_boundary(content_type);
     if (!boundary)
@@ -86,7 +87,7 @@ std::string transcription_body(const Form& form, std::string_view boundary)
 }
 
 // A step of ours inside the client's request.
-void begin_step(const Call& whole, Call& step, Operation operation)
+void begin_step(const ClientCall& whole, ClientCall& step, Operation operation)
 {
     step.in_process = true;
     step.client = whole.client;
@@ -99,7 +100,7 @@ void begin_step(const Call& whole, Call& step, Operation operation)
     step.request.operation = step.record.operation = operation;
 }
 
-std::optional<Refusal> step_failure(const Call& step, const MemorySink& sink, std::string_view what)
+std::optional<Refusal> step_failure(const ClientCall& step, const MemorySink& sink, std::string_view what)
 {
     if (sink.begun() && sink.complete() && sink.status() == 200)
         return std::nullopt;
@@ -113,12 +114,12 @@ std::optional<Refusal> step_failure(const Call& step, const MemorySink& sink, st
     return refusal;
 }
 
-Task<std::optional<Refusal>> transcribe(Call& whole, const Form& form, std::string& transcript)
+Task<std::optional<Refusal>> transcribe(ClientCall& whole, const Form& form, std::string& transcript)
 {
     const std::string boundary = "conduit-" + random_token(12);
     const std::string body = transcription_body(form, boundary);
     MemorySink sink(k_step_limit);
-    Call step(whole.worker, sink);
+    ClientCall step(whole.worker, sink);
     begin_step(whole, step, Operation::transcription);
     Upload upload(whole.worker.loop, body);
     step.upload = &upload;
@@ -146,11 +147,11 @@ Json chat_request(const Form& form, const std::string& transcript)
     return body;
 }
 
-Task<std::optional<Refusal>> complete(Call& whole, const Form& form, const std::string& transcript,
+Task<std::optional<Refusal>> complete(ClientCall& whole, const Form& form, const std::string& transcript,
                                       std::string& reply)
 {
     MemorySink sink(k_step_limit);
-    Call step(whole.worker, sink);
+    ClientCall step(whole.worker, sink);
     begin_step(whole, step, Operation::chat);
     step.request.chat.raw_json = dump_json(chat_request(form, transcript));
     step.record.model = form.get("model", "llmModel", "gpt-4o-mini");
@@ -179,7 +180,7 @@ std::string shown(std::string text)
     return text;
 }
 
-Task<void> speak(Call& whole, const Form& form, const std::string& transcript, const std::string& reply)
+Task<void> speak(ClientCall& whole, const Form& form, const std::string& transcript, const std::string& reply)
 {
     const Json request{{"model", form.get("tts_model", "ttsModel", "tts-1")},
                        {"input", reply},
@@ -192,7 +193,7 @@ Task<void> speak(Call& whole, const Form& form, const std::string& transcript, c
         co_await refuse(whole, std::move(refusal));
         co_return;
     }
-    Call step(whole.worker, whole.sink);
+    ClientCall step(whole.worker, whole.sink);
     begin_step(whole, step, Operation::speech);
     step.request.speech = std::move(*speech);
     step.record.model = step.request.speech.model;
@@ -200,15 +201,15 @@ Task<void> speak(Call& whole, const Form& form, const std::string& transcript, c
     step.record.characters = static_cast<std::uint32_t>(utf8_characters(reply));
     const Json metadata{{"transcript", shown(transcript)}, {"reply", shown(reply)}};
     // Escaped to ASCII: a header carries nothing else safely.
-    step.extra_headers.emplace_back(
-        "x-conduit-conversation", metadata.dump(-1, ' ', true, nlohmann::json::error_handler_t::replace));
+    step.extra_headers.emplace_back("x-conduit-conversation",
+                                    metadata.dump(-1, ' ', true, nlohmann::json::error_handler_t::replace));
     co_await serve(step, {}, {});
     whole.gone = whole.gone || step.gone;
 }
 
 } // namespace
 
-Task<void> serve_conversation(Call& call, std::string presented_key, std::string content_type)
+Task<void> serve_conversation(ClientCall& call, std::string presented_key, std::string content_type)
 {
     std::optional<Refusal> refusal = admit(call, presented_key);
     Form form;

@@ -9,7 +9,7 @@ namespace conduit::agent {
 Task<DataPlane::TestResult> probe_provider(Worker& worker, std::size_t index, Duration timeout)
 {
     MemorySink sink(1U << 20U);
-    Call call(worker, sink);
+    ClientCall call(worker, sink);
     call.record.request_id = make_ulid(call.record.time);
     const ProviderConfig& provider = call.config().providers[index];
     const Adapter& adapter = adapter_for(provider.kind);
@@ -31,7 +31,7 @@ Task<DataPlane::TestResult> probe_provider(Worker& worker, std::size_t index, Du
 Task<DataPlane::TestResult> speak_once(Worker& worker, std::size_t index, Duration timeout)
 {
     MemorySink sink(8U << 20U);
-    Call call(worker, sink);
+    ClientCall call(worker, sink);
     call.record.request_id = make_ulid(call.record.time);
     call.deadline = call.started + timeout;
     const ProviderConfig& provider = call.config().providers[index];
@@ -87,7 +87,7 @@ Task<Result<bool>> warm_one(Worker& worker, std::string body, Duration timeout)
     if (!speech)
         co_return std::move(speech).error();
     MemorySink sink(worker.snapshot->config.cache.max_entry_bytes);
-    Call call(worker, sink);
+    ClientCall call(worker, sink);
     call.in_process = true;
     call.record.request_id = make_ulid(call.record.time);
     call.deadline = call.started + timeout;

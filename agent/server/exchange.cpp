@@ -5,7 +5,7 @@
 
 namespace conduit::agent {
 
-ClientWatch::ClientWatch(Call& call, Stream& upstream)
+ClientWatch::ClientWatch(ClientCall& call, Stream& upstream)
     : Timed(call.worker.loop), call_(call), upstream_(upstream)
 {
 }
@@ -18,7 +18,7 @@ void ClientWatch::on_tick(SteadyTime /*now*/)
     upstream_.cancel();
 }
 
-std::string request_head(const UpstreamRequest& request, const Call& call,
+std::string request_head(const UpstreamRequest& request, const ClientCall& call,
                          std::optional<std::uint64_t> length, bool chunked)
 {
     std::string head;
@@ -54,7 +54,7 @@ std::string request_head(const UpstreamRequest& request, const Call& call,
     return head;
 }
 
-Task<Attempt> exchange(Call& call, std::size_t provider_index)
+Task<Attempt> exchange(ClientCall& call, std::size_t provider_index)
 {
     const ProviderConfig& provider = call.config().providers[provider_index];
     const Adapter& adapter = adapter_for(provider.kind);

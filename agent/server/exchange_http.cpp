@@ -20,9 +20,9 @@ enum class Sent : std::uint8_t { all, early_answer, failed, client_fault };
 
 bool passes(std::string_view name)
 {
-    for (std::string_view allowed : {"content-encoding", "content-disposition", "content-language",
-                                     "cache-control", "openai-processing-ms", "openai-version",
-                                     "x-amzn-requestcharacters"})
+    for (std::string_view allowed :
+         {"content-encoding", "content-disposition", "content-language", "cache-control",
+          "openai-processing-ms", "openai-version", "x-amzn-requestcharacters"})
         if (iequals(name, allowed))
             return true;
     return false;
@@ -31,17 +31,21 @@ bool passes(std::string_view name)
 std::string io_text(const IoResult& result)
 {
     switch (result.status) {
-    case IoStatus::timeout: return "no answer in time";
-    case IoStatus::eof: return "the connection was closed before the answer";
-    case IoStatus::cancelled: return "cancelled";
-    default: return fmt::format("the connection failed (error {})", result.error);
+    case IoStatus::timeout:
+        return "no answer in time";
+    case IoStatus::eof:
+        return "the connection was closed before the answer";
+    case IoStatus::cancelled:
+        return "cancelled";
+    default:
+        return fmt::format("the connection failed (error {})", result.error);
     }
 }
 
 } // namespace
 
 struct HttpExchange {
-    Call& call;
+    ClientCall& call;
     const ProviderConfig& provider;
     const Adapter& adapter;
     UpstreamRequest& upstream;
@@ -222,8 +226,7 @@ Task<IoResult> HttpExchange::fill(bool likely)
         begin = 0;
     }
     const SteadyTime before = call.now();
-    const IoResult got =
-        co_await connection->stream->read(buffer.data() + end, Buffer::k_size - end, likely);
+    const IoResult got = co_await connection->stream->read(buffer.data() + end, Buffer::k_size - end, likely);
     call.waited += call.now() - before;
     if (got)
         end += got.bytes;
@@ -458,7 +461,7 @@ Task<void> HttpExchange::run()
     }
 }
 
-Task<Attempt> http_exchange(Call& call, const ProviderConfig& provider, const Adapter& adapter,
+Task<Attempt> http_exchange(ClientCall& call, const ProviderConfig& provider, const Adapter& adapter,
                             UpstreamRequest& upstream)
 {
     HttpExchange exchange{call, provider, adapter, upstream};

@@ -16,7 +16,7 @@ namespace {
 constexpr std::size_t k_max_message = 4U << 20U;
 
 struct WsExchange {
-    Call& call;
+    ClientCall& call;
     const ProviderConfig& provider;
     const Adapter& adapter;
     UpstreamRequest& upstream;
@@ -90,8 +90,7 @@ Task<bool> WsExchange::shake_hands()
         fail("the connection was closed");
         co_return false;
     }
-    connection->stream->set_deadline(
-        std::min(call.deadline, call.now() + provider.first_byte_timeout));
+    connection->stream->set_deadline(std::min(call.deadline, call.now() + provider.first_byte_timeout));
     connection->parser.reset();
     for (;;) {
         const bool more = co_await read_more();
@@ -292,7 +291,7 @@ Task<void> WsExchange::run()
 
 } // namespace
 
-Task<Attempt> websocket_exchange(Call& call, const ProviderConfig& provider, const Adapter& adapter,
+Task<Attempt> websocket_exchange(ClientCall& call, const ProviderConfig& provider, const Adapter& adapter,
                                  UpstreamRequest& upstream)
 {
     WsExchange exchange{call, provider, adapter, upstream};

@@ -8,7 +8,7 @@ namespace conduit::agent {
 
 namespace {
 
-std::string speech_key(const Call& call)
+std::string speech_key(const ClientCall& call)
 {
     const SpeechParams& speech = call.request.speech;
     if (speech.stream_format != "audio")
@@ -24,7 +24,7 @@ std::string speech_key(const Call& call)
                              .instructions = speech.instructions});
 }
 
-Sha256Digest audio_digest(const Call& call)
+Sha256Digest audio_digest(const ClientCall& call)
 {
     struct Hasher final : BodyEncoder {
         Input input() const override { return Input::audio; }
@@ -37,7 +37,7 @@ Sha256Digest audio_digest(const Call& call)
     return hasher.hash.finish();
 }
 
-std::string transcription_key(const Call& call)
+std::string transcription_key(const ClientCall& call)
 {
     const TranscriptionParams& stt = call.request.stt;
     const bool repeatable = stt.temperature.empty() || stt.temperature == "0" || stt.temperature == "0.0";
@@ -56,7 +56,7 @@ std::string transcription_key(const Call& call)
                                     .audio_sha256 = as_view(digest)});
 }
 
-bool worth_keeping(const Call& call)
+bool worth_keeping(const ClientCall& call)
 {
     if (call.captured.empty() || call.captured.size() > call.config().cache.max_entry_bytes)
         return false;
@@ -69,7 +69,7 @@ bool worth_keeping(const Call& call)
 
 } // namespace
 
-Flight::Flight(Call& call) : call_(call)
+Flight::Flight(ClientCall& call) : call_(call)
 {
     if (!call.config().cache.enabled)
         return;

@@ -8,7 +8,7 @@ namespace conduit::agent {
 
 class Flight {
   public:
-    explicit Flight(Call& call);
+    explicit Flight(ClientCall& call);
     ~Flight(); // a leader that failed lets the others go on alone
     Flight(const Flight&) = delete;
     Flight& operator=(const Flight&) = delete;
@@ -20,7 +20,7 @@ class Flight {
   private:
     Task<bool> give(CachedPtr answer, CacheUse use);
     Task<CachedPtr> wait_for_leader();
-    Call& call_;
+    ClientCall& call_;
     bool leads_ = false;
 };
 

@@ -19,7 +19,7 @@ Refusal bad_request(const Error& error)
     return refusal;
 }
 
-Task<std::optional<Refusal>> read_json(Call& call, std::string& body)
+Task<std::optional<Refusal>> read_json(ClientCall& call, std::string& body)
 {
     const std::uint64_t limit = call.config().server.max_json_body;
     const SteadyTime before = call.now();
@@ -45,12 +45,12 @@ Result<std::string> parse_chat(std::string_view body)
     TRY_ASSIGN(const auto document, parse_json(body));
     const auto* messages = json_find(document, "messages");
     if (messages == nullptr || !messages->is_array())
-        return std::unexpected(
-            Error{ErrorKind::usage, "missing required parameter 'messages'"}.with_detail("param", "messages"));
+        return std::unexpected(Error{ErrorKind::usage, "missing required parameter 'messages'"}.with_detail(
+            "param", "messages"));
     return json_string(document, "model");
 }
 
-std::optional<Refusal> parse_json_request(Call& call, std::string body)
+std::optional<Refusal> parse_json_request(ClientCall& call, std::string body)
 {
     if (call.request.operation == Operation::chat) {
         if (auto parsed = parse_chat(body); !parsed)
@@ -71,8 +71,8 @@ std::optional<Refusal> parse_json_request(Call& call, std::string body)
 }
 
 // Looks at form bytes once, as they come.
-Result<> look_at(Call& call, const std::vector<std::string_view>& raw, std::vector<std::string_view>& audio,
-                 bool ended)
+Result<> look_at(ClientCall& call, const std::vector<std::string_view>& raw,
+                 std::vector<std::string_view>& audio, bool ended)
 {
     for (std::string_view piece : raw) {
         const std::size_t before = audio.size();
@@ -85,7 +85,7 @@ Result<> look_at(Call& call, const std::vector<std::string_view>& raw, std::vect
     return {};
 }
 
-std::optional<Refusal> take_parameters(Call& call)
+std::optional<Refusal> take_parameters(ClientCall& call)
 {
     auto params = read_transcription(*call.form, call.request.stt.boundary, call.request.operation);
     if (!params)
@@ -97,7 +97,7 @@ std::optional<Refusal> take_parameters(Call& call)
     return std::nullopt;
 }
 
-std::optional<Refusal> check_audio(Call& call)
+std::optional<Refusal> check_audio(ClientCall& call)
 {
     const AudioFormat format = call.meter.info().format;
     const bool known = format != AudioFormat::unknown;
@@ -113,7 +113,7 @@ std::optional<Refusal> check_audio(Call& call)
 }
 
 // Takes the upload whole when another attempt may need it and there is room; else its beginning.
-Task<UploadFault> keep_upload(Call& call)
+Task<UploadFault> keep_upload(ClientCall& call)
 {
     const ServerConfig& server = call.config().server;
     auto& budget = call.worker.shared.replay_bytes;
@@ -127,7 +127,7 @@ Task<UploadFault> keep_upload(Call& call)
     co_return fault;
 }
 
-Task<std::optional<Refusal>> read_form(Call& call, std::string_view content_type)
+Task<std::optional<Refusal>> read_form(ClientCall& call, std::string_view content_type)
 {
     auto boundary = multipart_boundary(content_type);
     if (!boundary)
@@ -181,7 +181,7 @@ std::vector<std::string_view> join_views(const std::vector<std::string_view>& pi
     return rest;
 }
 
-Task<std::optional<Refusal>> read_request(Call& call, std::string_view content_type)
+Task<std::optional<Refusal>> read_request(ClientCall& call, std::string_view content_type)
 {
     if (call.request.operation == Operation::transcription ||
         call.request.operation == Operation::translation) {
@@ -200,7 +200,7 @@ Task<std::optional<Refusal>> read_request(Call& call, std::string_view content_t
     co_return parse_json_request(call, std::move(body));
 }
 
-void encode_kept(const Call& call, BodyEncoder& encoder, std::string& out)
+void encode_kept(const ClientCall& call, BodyEncoder& encoder, std::string& out)
 {
     if (encoder.input() == BodyEncoder::Input::raw) {
         for (std::string_view piece : call.upload->kept())
@@ -219,7 +219,7 @@ void encode_kept(const Call& call, BodyEncoder& encoder, std::string& out)
     }
 }
 
-Task<UploadFault> read_upload(Call& call, std::vector<std::string_view>& raw,
+Task<UploadFault> read_upload(ClientCall& call, std::vector<std::string_view>& raw,
                               std::vector<std::string_view>& audio)
 {
     const SteadyTime before = call.now();

@@ -12,7 +12,8 @@ class BodyFraming {
     static BodyFraming of_request(const HttpHead& head);
     static BodyFraming of_answer(const HttpHead& head, bool head_request);
 
-    // Takes body bytes from the front; their pieces are appended as views. Consumed bytes; nothing: malformed.
+    // Takes body bytes from the front; their pieces are appended as views. Consumed bytes; nothing:
+    // malformed.
     std::optional<std::size_t> take(HttpParser& parser, std::string_view bytes,
                                     std::vector<std::string_view>& pieces);
     bool done() const { return done_; }

@@ -35,7 +35,8 @@ std::size_t check_frames(Direction& way, std::string_view bytes)
     std::size_t at = 0;
     while (at < bytes.size() && !way.closed) {
         if (way.left > 0) {
-            const std::size_t step = static_cast<std::size_t>(std::min<std::uint64_t>(way.left, bytes.size() - at));
+            const std::size_t step =
+                static_cast<std::size_t>(std::min<std::uint64_t>(way.left, bytes.size() - at));
             way.left -= step;
             at += step;
             continue;
@@ -110,7 +111,7 @@ Task<void> say_goodbye(Direction& way, bool receiver_closed)
     co_await way.to.write(std::string_view(frame));
 }
 
-Task<void> relay(Call& call, Stream& client, Stream& provider, std::string from_client,
+Task<void> relay(ClientCall& call, Stream& client, Stream& provider, std::string from_client,
                  std::string from_provider)
 {
     Direction up{client, provider, true};
@@ -143,7 +144,7 @@ struct Handshake {
     Attempt attempt;
 };
 
-Task<void> shake_hands(Call& call, const Adapter& adapter, Handshake& shake, UpstreamRequest& request)
+Task<void> shake_hands(ClientCall& call, const Adapter& adapter, Handshake& shake, UpstreamRequest& request)
 {
     const std::string key = ws_new_key();
     request.method = "GET";
@@ -193,7 +194,7 @@ Task<void> shake_hands(Call& call, const Adapter& adapter, Handshake& shake, Ups
     }
 }
 
-Task<Handshake> open_upstream(Call& call, const ProviderConfig& provider, std::string_view model,
+Task<Handshake> open_upstream(ClientCall& call, const ProviderConfig& provider, std::string_view model,
                               std::string_view beta)
 {
     Handshake shake;
@@ -222,7 +223,7 @@ Task<Handshake> open_upstream(Call& call, const ProviderConfig& provider, std::s
     co_return shake;
 }
 
-std::string accept_head(const Call& call, const HttpHead& head, std::string_view key)
+std::string accept_head(const ClientCall& call, const HttpHead& head, std::string_view key)
 {
     std::string out = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n";
     out += fmt::format("Sec-WebSocket-Accept: {}\r\n", ws_accept(key));
@@ -240,12 +241,14 @@ std::optional<Refusal> check_upgrade(const HttpHead& head)
 {
     const std::string_view key = head.find("sec-websocket-key");
     if (!iequals(head.find("upgrade"), "websocket") || !head.upgrade || key.size() != 24) {
-        Refusal refusal{.status = 426, .message = "this route speaks WebSocket only", .code = "upgrade_required"};
+        Refusal refusal{
+            .status = 426, .message = "this route speaks WebSocket only", .code = "upgrade_required"};
         refusal.headers.emplace_back("Upgrade", "websocket");
         return refusal;
     }
     if (head.find("sec-websocket-version") != "13") {
-        Refusal refusal{.status = 426, .message = "WebSocket version 13 is needed", .code = "upgrade_required"};
+        Refusal refusal{
+            .status = 426, .message = "WebSocket version 13 is needed", .code = "upgrade_required"};
         refusal.headers.emplace_back("Sec-WebSocket-Version", "13");
         return refusal;
     }
@@ -254,7 +257,7 @@ std::optional<Refusal> check_upgrade(const HttpHead& head)
     return std::nullopt;
 }
 
-void report_attempt(Call& call, std::size_t index, const Attempt& attempt)
+void report_attempt(ClientCall& call, std::size_t index, const Attempt& attempt)
 {
     Shared& shared = call.worker.shared;
     if (attempt.exhausted) {
@@ -270,7 +273,8 @@ void report_attempt(Call& call, std::size_t index, const Attempt& attempt)
 }
 
 // Connected to a provider, or the reason why not.
-Task<std::optional<Refusal>> connect_any(Call& call, std::string model, std::string beta, Handshake& out)
+Task<std::optional<Refusal>> connect_any(ClientCall& call, std::string model, std::string beta,
+                                         Handshake& out)
 {
     ProviderSet excluded;
     Refusal refusal{.status = 503,
@@ -279,8 +283,8 @@ Task<std::optional<Refusal>> connect_any(Call& call, std::string model, std::str
                     .code = "provider_unavailable",
                     .outcome = Outcome::transient};
     for (;;) {
-        const auto index = call.worker.chooser.choose(*call.snapshot, call.worker.health,
-                                                      Operation::realtime, excluded, call.now());
+        const auto index = call.worker.chooser.choose(*call.snapshot, call.worker.health, Operation::realtime,
+                                                      excluded, call.now());
         if (!index)
             co_return refusal;
         excluded.set(*index);
@@ -296,7 +300,8 @@ Task<std::optional<Refusal>> connect_any(Call& call, std::string model, std::str
         if (out.attempt.outcome == Outcome::ok)
             co_return std::nullopt;
         if (out.attempt.outcome == Outcome::client_error) {
-            co_return Refusal{.status = out.attempt.status, .message = out.attempt.message, .code = out.attempt.code};
+            co_return Refusal{
+                .status = out.attempt.status, .message = out.attempt.message, .code = out.attempt.code};
         }
         refusal.outcome = out.attempt.outcome;
     }
@@ -304,7 +309,7 @@ Task<std::optional<Refusal>> connect_any(Call& call, std::string model, std::str
 
 } // namespace
 
-Task<void> relay_realtime(Call& call, Stream& client, const HttpHead& head, ClientInput& input,
+Task<void> relay_realtime(ClientCall& call, Stream& client, const HttpHead& head, ClientInput& input,
                           std::string presented_key)
 {
     std::optional<Refusal> refusal = check_upgrade(head);

@@ -9,7 +9,16 @@
 namespace conduit::agent {
 
 struct Route {
-    enum class Kind : std::uint8_t { model, realtime, conversation, models, voices, admin, wrong_method, unknown };
+    enum class Kind : std::uint8_t {
+        model,
+        realtime,
+        conversation,
+        models,
+        voices,
+        admin,
+        wrong_method,
+        unknown
+    };
     Kind kind = Kind::unknown;
     Operation operation = Operation::transcription;
     std::string_view allow;

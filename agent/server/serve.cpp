@@ -10,7 +10,7 @@ namespace conduit::agent {
 
 namespace {
 
-std::optional<std::string_view> text_to_check(const Call& call)
+std::optional<std::string_view> text_to_check(const ClientCall& call)
 {
     if (call.request.operation == Operation::speech)
         return call.request.speech.input;
@@ -39,15 +39,15 @@ struct Failure { // of all attempts so far
     }
 };
 
-Refusal failure_refusal(const Call& call, const Failure& failure)
+Refusal failure_refusal(const ClientCall& call, const Failure& failure)
 {
     if (!failure.last && !failure.unsupported.empty())
         return {.status = 400, .message = failure.unsupported, .code = "unsupported"};
-    Refusal refusal{.status = 503, .type = "server_error", .code = "provider_unavailable",
-                    .outcome = Outcome::transient};
+    Refusal refusal{
+        .status = 503, .type = "server_error", .code = "provider_unavailable", .outcome = Outcome::transient};
     if (!failure.last) {
-        refusal.message = fmt::format("no provider is available for {} now",
-                                      operation_name(call.request.operation));
+        refusal.message =
+            fmt::format("no provider is available for {} now", operation_name(call.request.operation));
         refusal.headers.emplace_back("Retry-After", "1");
         return refusal;
     }
@@ -76,7 +76,7 @@ Refusal failure_refusal(const Call& call, const Failure& failure)
     return refusal;
 }
 
-void report(Call& call, std::size_t index, const Attempt& attempt)
+void report(ClientCall& call, std::size_t index, const Attempt& attempt)
 {
     Shared& shared = call.worker.shared;
     ProviderHealth& health = *call.worker.health[index];
@@ -90,8 +90,8 @@ void report(Call& call, std::size_t index, const Attempt& attempt)
         attempt.outcome == Outcome::client_error)
         return;
     shared.metrics.attempt_failed(call.worker.index(), provider.name, attempt.outcome);
-    std::string text = attempt.status > 0 ? fmt::format("HTTP {}: {}", attempt.status, attempt.message)
-                                          : attempt.message;
+    std::string text =
+        attempt.status > 0 ? fmt::format("HTTP {}: {}", attempt.status, attempt.message) : attempt.message;
     shared.log.warn("attempt failed", {{"request_id", call.record.request_id},
                                        {"provider", provider.name},
                                        {"outcome", outcome_name(attempt.outcome)},
@@ -101,7 +101,7 @@ void report(Call& call, std::size_t index, const Attempt& attempt)
 }
 
 // May the request go to yet another provider?
-bool may_repeat(Call& call)
+bool may_repeat(ClientCall& call)
 {
     const LimitsConfig& limits = call.config().limits;
     return !call.sink.begun() && !call.gone && (call.upload == nullptr || call.upload->replayable()) &&
@@ -111,7 +111,7 @@ bool may_repeat(Call& call)
 
 } // namespace
 
-Task<std::optional<Refusal>> send_to_providers(Call& call)
+Task<std::optional<Refusal>> send_to_providers(ClientCall& call)
 {
     Worker& worker = call.worker;
     worker.shared.retries.on_request(call.started);
@@ -152,7 +152,7 @@ Task<std::optional<Refusal>> send_to_providers(Call& call)
     }
 }
 
-Task<void> serve(Call& call, std::string_view presented_key, std::string_view content_type)
+Task<void> serve(ClientCall& call, std::string_view presented_key, std::string_view content_type)
 {
     std::optional<Refusal> refusal = admit(call, presented_key);
     if (!refusal && call.upload != nullptr)

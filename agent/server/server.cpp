@@ -23,9 +23,9 @@ namespace {
 class ServerImpl final : public Server, public SessionHost {
   public:
     ServerImpl(Options options, Parts parts)
-        : options_(std::move(options)), shared_{parts.limiter, parts.health,  parts.cache,   parts.flights,
-                                                parts.metrics, parts.records, parts.retries, pools_,
-                                                parts.log,     parts.clock}
+        : options_(std::move(options)),
+          shared_{parts.limiter, parts.health,  parts.cache, parts.flights, parts.metrics,
+                  parts.records, parts.retries, pools_,      parts.log,     parts.clock}
     {
         for (unsigned i = 0; i < options_.threads; ++i)
             workers_.push_back(std::make_unique<Worker>(i, shared_));

@@ -27,8 +27,8 @@ bool sane_id(std::string_view id)
 
 bool sane_trace(std::string_view text)
 {
-    return text.size() <= 512 && std::all_of(text.begin(), text.end(),
-                                             [](char c) { return c >= 0x20 && c < 0x7f; });
+    return text.size() <= 512 &&
+           std::all_of(text.begin(), text.end(), [](char c) { return c >= 0x20 && c < 0x7f; });
 }
 
 } // namespace
@@ -168,7 +168,7 @@ std::string_view ClientSession::presented_key() const
     return key.substr(0, key.find_first_of(", "));
 }
 
-void ClientSession::begin_call(Call& call)
+void ClientSession::begin_call(ClientCall& call)
 {
     const HttpHead& head = parser_.head();
     call.client = &stream_;
@@ -193,7 +193,7 @@ Task<void> ClientSession::plain_refusal(Refusal refusal)
 
 Task<void> ClientSession::handle_model_route(Operation operation, bool conversation)
 {
-    Call call(worker_, sink_);
+    ClientCall call(worker_, sink_);
     begin_call(call);
     call.request.operation = call.record.operation = operation;
     const HttpHead& head = parser_.head();
@@ -217,7 +217,7 @@ Task<void> ClientSession::handle_model_route(Operation operation, bool conversat
 
 Task<void> ClientSession::handle_realtime()
 {
-    Call call(worker_, sink_);
+    ClientCall call(worker_, sink_);
     begin_call(call);
     call.request.operation = call.record.operation = Operation::realtime;
     std::string key(presented_key());
@@ -230,14 +230,15 @@ Task<void> ClientSession::handle_realtime()
 
 Task<void> ClientSession::handle_list(bool voices)
 {
-    Call call(worker_, sink_);
+    ClientCall call(worker_, sink_);
     if (auto refusal = admit(call, presented_key())) {
         co_await plain_refusal(std::move(*refusal));
         co_return;
     }
     const std::string body = voices ? list_voices(call.config()) : list_models(call.config());
     const std::string_view piece = body;
-    co_await sink_.begin(AnswerHead{}, std::span(&piece, 1), true);
+    const AnswerHead head;
+    co_await sink_.begin(head, std::span(&piece, 1), true);
 }
 
 Task<void> ClientSession::handle_admin()
@@ -279,15 +280,16 @@ Task<void> ClientSession::handle()
     case Route::Kind::realtime:
         co_await handle_realtime();
         co_return;
-    case Route::Kind::unknown:
-        co_await plain_refusal({.status = 404,
-                                .message = fmt::format("unknown route {} {}", printable(head.method),
-                                                       printable(head.target.substr(0, 200))),
-                                .code = "unknown_route"});
+    case Route::Kind::unknown: {
+        Refusal refusal{.status = 404, .code = "unknown_route"};
+        refusal.message =
+            fmt::format("unknown route {} {}", printable(head.method), printable(head.target.substr(0, 200)));
+        co_await plain_refusal(std::move(refusal));
         break;
+    }
     case Route::Kind::wrong_method: {
         Refusal refusal{.status = 405, .message = "wrong method", .code = "method_not_allowed"};
-        refusal.message = fmt::format("{} takes {} only", head.target.substr(0, 200), route.allow);
+        refusal.message = fmt::format("{} takes {} only", printable(head.target.substr(0, 200)), route.allow);
         refusal.headers.emplace_back("Allow", route.allow);
         co_await plain_refusal(std::move(refusal));
         break;

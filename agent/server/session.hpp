@@ -39,7 +39,7 @@ class ClientSession {
     Task<void> handle_admin();
     Task<void> handle_list(bool voices);
     Task<void> plain_refusal(Refusal refusal);
-    void begin_call(Call& call);
+    void begin_call(ClientCall& call);
     std::string_view presented_key() const;
 
     Worker& worker_;
@@ -54,10 +54,10 @@ class ClientSession {
 };
 
 // The WebSocket relay takes the connection over.
-Task<void> relay_realtime(Call& call, Stream& client, const HttpHead& head, ClientInput& input,
+Task<void> relay_realtime(ClientCall& call, Stream& client, const HttpHead& head, ClientInput& input,
                           std::string presented_key);
 // Speech in, speech out: transcription, chat completion and speech one after another.
-Task<void> serve_conversation(Call& call, std::string presented_key, std::string content_type);
+Task<void> serve_conversation(ClientCall& call, std::string presented_key, std::string content_type);
 
 std::string list_models(const Config& config);
 std::string list_voices(const Config& config);

@@ -13,7 +13,8 @@ void ClientInput::rewind()
 }
 
 Upload::Upload(Loop& loop, Stream& client, HttpParser& parser, const HttpHead& head, ClientInput& input)
-    : loop_(loop), client_(&client), parser_(&parser), input_(&input), framing_(BodyFraming::of_request(head)),
+    : loop_(loop), client_(&client), parser_(&parser), input_(&input),
+      framing_(BodyFraming::of_request(head)),
       length_(head.chunked ? std::nullopt : std::optional(head.content_length.value_or(0)))
 {
 }
@@ -148,8 +149,7 @@ Task<UploadFault> Upload::keep_more()
         buffers_.push_back(loop_.buffer());
         last_used_ = 0;
     }
-    const auto room =
-        std::min<std::uint64_t>(Buffer::k_size - last_used_, framing_.remaining());
+    const auto room = std::min<std::uint64_t>(Buffer::k_size - last_used_, framing_.remaining());
     char* place = buffers_.back().data() + last_used_;
     client_->set_deadline(std::chrono::steady_clock::now() + idle_);
     const IoResult got = co_await client_->read(place, static_cast<std::size_t>(room));

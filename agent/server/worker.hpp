@@ -40,7 +40,8 @@ struct Shared { // by all workers; every member is safe to use from any thread
 class ClientSession;
 
 struct Worker {
-    Worker(unsigned index, Shared& shared_parts) : loop(index), pool(loop, shared_parts.pools), shared(shared_parts)
+    Worker(unsigned index, Shared& shared_parts)
+        : loop(index), pool(loop, shared_parts.pools), shared(shared_parts)
     {
     }
     void adopt(std::shared_ptr<const Snapshot> next, std::shared_ptr<const SafetyRules> next_rules);

@@ -163,8 +163,7 @@ bool RawConnection::closed(std::chrono::milliseconds limit)
 void RawConnection::reset()
 {
     const linger now{1, 0};
-    setsockopt(fd_.get(), SOL_SOCKET, SO_LINGER, &now, sizeof now);
-    fd_.reset();
+    setsockopt(fd_.get(), SOL_SOCKET, SO_LINGER, &now, sizeof now); // takes effect at the close
 }
 
 void RawConnection::close_send()
@@ -213,8 +212,8 @@ std::string transcription_form(std::string_view boundary, std::size_t audio_byte
 {
     std::string form;
     for (const auto& [name, value] : fields)
-        form += fmt::format("--{}\r\nContent-Disposition: form-data; name=\"{}\"\r\n\r\n{}\r\n", boundary, name,
-                            value);
+        form += fmt::format("--{}\r\nContent-Disposition: form-data; name=\"{}\"\r\n\r\n{}\r\n", boundary,
+                            name, value);
     form += fmt::format("--{}\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.wav\"\r\n"
                         "Content-Type: audio/wav\r\n\r\n",
                         boundary);
@@ -269,8 +268,12 @@ void ScriptedServer::run()
         const std::lock_guard lock(mutex_);
         open_.push_back(fd);
         threads_.emplace_back([this, fd, number] {
-            RawConnection connection{UniqueFd(::dup(fd))};
+            RawConnection connection{UniqueFd(fd)};
             script_(connection, number);
+            const std::lock_guard held(mutex_); // before the number can be given to another socket
+            if (const auto it = std::find(open_.begin(), open_.end(), fd); it != open_.end())
+                open_.erase(it);
+            connection.close();
         });
     }
 }
@@ -280,12 +283,13 @@ ScriptedServer::~ScriptedServer()
     stopping_ = true;
     ::shutdown(listener_.get(), SHUT_RDWR);
     acceptor_.join();
-    for (const int fd : open_)
-        ::shutdown(fd, SHUT_RDWR);
+    {
+        const std::lock_guard lock(mutex_);
+        for (const int fd : open_)
+            ::shutdown(fd, SHUT_RDWR);
+    }
     for (auto& thread : threads_)
         thread.join();
-    for (const int fd : open_)
-        ::close(fd);
 }
 
 std::string ScriptedServer::url() const

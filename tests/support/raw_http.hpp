@@ -27,7 +27,7 @@ class RawConnection {
     // Until the text was seen; everything read so far, from this call's start.
     std::string receive_until(std::string_view mark);
     struct Message {
-        std::string start; // status or request line
+        std::string start;                          // status or request line
         std::map<std::string, std::string> headers; // names in lower case
         std::string body;
         bool whole = false; // ended as its framing says
@@ -37,7 +37,8 @@ class RawConnection {
     Message read_message(bool body = true); // an answer or a request
     std::string read_exactly(std::size_t bytes);
     bool closed(std::chrono::milliseconds limit = std::chrono::seconds(10)); // the peer closed, nothing left
-    void reset();      // RST
+    void close() { fd_.reset(); }
+    void reset();      // the close to come is an RST
     void close_send(); // FIN
     int fd() const { return fd_.get(); }
 

@@ -63,8 +63,8 @@ TestAgent::TestAgent(const std::string& yaml, const std::string& keys)
     if (!keys.empty())
         keys_ = must(parse_keys(keys, "keys.yaml"));
     Server::Options options{.threads = threads_of(config_), .data = config_.listen.data, .admin_on = false};
-    server_ = must(Server::open(options, {limiter_, health_, *cache_, flights_, metrics_, *kept_, retries_,
-                                          log_, system_clock()}));
+    server_ = must(Server::open(
+        options, {limiter_, health_, *cache_, flights_, metrics_, *kept_, retries_, log_, system_clock()}));
     publish();
     server_->start(nullptr);
 }
@@ -94,10 +94,10 @@ void TestAgent::publish()
     server_->publish(built.snapshot, std::make_shared<SafetyRules>());
 }
 
-void TestAgent::set(const std::string& path, Json value)
+void TestAgent::set(const std::string& path, std::string_view json)
 {
     Override override;
-    override.value = std::move(value);
+    override.value = must(parse_json(json));
     override.revision = ++state_.revision;
     state_.overrides[path] = std::move(override);
     publish();

@@ -15,7 +15,7 @@ class TestAgent {
     explicit TestAgent(const std::string& yaml, const std::string& keys = {});
     ~TestAgent();
     int port() const;
-    void set(const std::string& path, Json value); // an override, applied when this returns
+    void set(const std::string& path, std::string_view json); // an override, applied when this returns
     void unset(const std::string& path);
     void stop(Duration drain);
     agent::Server& server() { return *server_; }

@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/net/websocket.hpp"
+#include "tests/integration/agent/common.hpp"
+#include "tests/support/catch.hpp"
+
+using namespace conduit;
+using namespace conduit::agent;
+using namespace conduit::test;
+
+namespace {
+
+constexpr std::string_view k_key = "dGhlIHNhbXBsZSBub25jZQ==";
+
+std::string upgrade(const std::string& more = {})
+{
+    return fmt::format("GET /v1/realtime?model=gpt-realtime HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\n"
+                       "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {}\r\n{}\r\n",
+                       k_key, more);
+}
+
+// A provider that accepts the upgrade and then follows the script.
+ScriptedServer::Script realtime(std::function<void(RawConnection&)> script)
+{
+    return [script = std::move(script)](RawConnection& connection, int) {
+        for (;;) {
+            const auto request = connection.read_message();
+            if (request.start.empty())
+                return;
+            if (!request.headers.contains("upgrade")) {
+                connection.send(http_answer(200, "application/json", R"({"data":[]})"));
+                continue;
+            }
+            connection.send(fmt::format("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
+                                        "Connection: Upgrade\r\nSec-WebSocket-Accept: {}\r\n\r\n",
+                                        ws_accept(request.header("sec-websocket-key"))));
+            script(connection);
+            return;
+        }
+    };
+}
+
+} // namespace
+
+TEST_CASE("realtime messages go both ways and the provider's close code comes through")
+{
+    std::string heard;
+    ScriptedServer provider(realtime([&](RawConnection& connection) {
+        std::string frame = connection.read_exactly(6 + 5); // head, mask, "hello"
+        const auto* mask = reinterpret_cast<const std::uint8_t*>(frame.data()) + 2;
+        ws_mask(frame.data() + 6, 5, mask);
+        heard = frame.substr(6);
+        connection.send(ws_frame(WsOpcode::text, "world", false));
+        connection.send(ws_close(4321, "enough said", false));
+        connection.closed();
+    }));
+    TestAgent agent(agent_yaml(provider_line("openai", provider.url())));
+    RawConnection client = RawConnection::to(agent.port());
+    client.send(upgrade("Sec-WebSocket-Protocol: realtime, openai-insecure-api-key.x\r\n"));
+    const auto answer = client.read_message(false);
+    CHECK(answer.status() == 101);
+    CHECK(answer.header("sec-websocket-accept") == ws_accept(k_key));
+    CHECK(answer.header("sec-websocket-protocol") == "realtime");
+    CHECK(answer.header("x-conduit-provider") == "openai");
+    client.send(ws_frame(WsOpcode::text, "hello", true));
+    const std::string expected =
+        ws_frame(WsOpcode::text, "world", false) + ws_close(4321, "enough said", false);
+    CHECK(client.read_exactly(expected.size()) == expected);
+    CHECK(heard == "hello");
+    client.send(ws_close(4321, "", true));
+    CHECK(client.closed());
+    const auto records = agent.wait_records(1);
+    CHECK(records.at(0).status == 101);
+    CHECK(records.at(0).model == "gpt-realtime");
+}
+
+TEST_CASE("the client's close code reaches the provider")
+{
+    std::string seen;
+    ScriptedServer provider(realtime([&](RawConnection& connection) {
+        seen = connection.read_exactly(6 + 2 + 3);
+        connection.send(ws_close(1000, "bye", false));
+    }));
+    TestAgent agent(agent_yaml(provider_line("openai", provider.url())));
+    RawConnection client = RawConnection::to(agent.port());
+    client.send(upgrade());
+    CHECK(client.read_message(false).status() == 101);
+    const std::string close = ws_close(1000, "bye", true);
+    client.send(close);
+    CHECK(client.read_exactly(7) == ws_close(1000, "bye", false));
+    CHECK(seen == close);
+}
+
+TEST_CASE("a provider that drops a realtime session is told to the client as 1011")
+{
+    ScriptedServer provider(realtime([](RawConnection& connection) { connection.close_send(); }));
+    TestAgent agent(agent_yaml(provider_line("openai", provider.url())));
+    RawConnection client = RawConnection::to(agent.port());
+    client.send(upgrade());
+    CHECK(client.read_message(false).status() == 101);
+    const std::string frame = client.read_exactly(4);
+    REQUIRE(frame.size() == 4);
+    CHECK(static_cast<unsigned char>(frame[0]) == 0x88);
+    CHECK(frame.substr(2) == "\x03\xf3"); // 1011
+}
+
+TEST_CASE("a client that breaks the WebSocket protocol does not reach the provider")
+{
+    std::string seen;
+    std::atomic<bool> ended{false};
+    ScriptedServer provider(realtime([&](RawConnection& connection) {
+        seen = connection.read_exactly(8);
+        ended = true;
+    }));
+    TestAgent agent(agent_yaml(provider_line("openai", provider.url())));
+    RawConnection client = RawConnection::to(agent.port());
+    client.send(upgrade());
+    CHECK(client.read_message(false).status() == 101);
+    client.send(ws_frame(WsOpcode::text, "not masked", false));
+    CHECK(eventually([&] { return ended.load(); }));
+    CHECK(seen.substr(0, 1) == "\x88"); // a close, nothing of the frame
+}
+
+TEST_CASE("a realtime request without an upgrade is refused, and one without a provider too")
+{
+    ScriptedProvider provider([](const auto&) { return http_answer(401, "application/json", "{}"); });
+    TestAgent agent(agent_yaml(provider_line("openai", provider.url())));
+    RawConnection client = RawConnection::to(agent.port());
+    client.send("GET /v1/realtime HTTP/1.1\r\nHost: a\r\n\r\n");
+    CHECK(client.read_message().status() == 426);
+    RawConnection second = RawConnection::to(agent.port());
+    second.send(upgrade());
+    CHECK(second.read_message().status() == 503);
+}
