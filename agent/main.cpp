@@ -143,6 +143,10 @@ Result<> run(const Arguments& arguments, Config config, const sigset_t& signals)
     TRY_ASSIGN(auto store, make_sqlite_store(config.control.path.string(), system_clock()));
     const Duration drain = config.server.drain_timeout;
     Controller::Options control{.base = config, .replica_name = replica_name(arguments, config)};
+    control.version = CONDUIT_VERSION;
+    control.healthy = [&health](const std::string& name) {
+        return health.of(name).available(system_clock().steady());
+    };
     control.admin_url = server->admin_url();
     control.last_state = config.control.path.string() + ".last.json";
     TRY_ASSIGN(const auto controller,

@@ -8,7 +8,7 @@ set(CMAKE_CXX_EXTENSIONS OFF)
 add_library(conduit_warnings INTERFACE)
 target_compile_options(conduit_warnings INTERFACE
     -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Wnon-virtual-dtor -Wold-style-cast
-    -Woverloaded-virtual -Wdouble-promotion -Wextra-semi -Wno-missing-field-initializers -Wno-restrict -Werror=unused-result)
+    -Woverloaded-virtual -Wdouble-promotion -Wextra-semi -Wno-missing-field-initializers -Wno-restrict -Wno-maybe-uninitialized -Werror=unused-result)
 if(CONDUIT_WERROR)
     target_compile_options(conduit_warnings INTERFACE -Werror)
 endif()

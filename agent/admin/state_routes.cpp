@@ -81,6 +81,7 @@ Result<StatePatch> read_patch(const Call& call)
     patch.reason = json_string_or(body, "reason", "");
     patch.operation = json_string_or(body, "operation", "");
     TRY_ASSIGN(patch.fence, whole_number(body, "fence"));
+    patch.fence_scope = json_string_or(body, "fence_scope", "");
     TRY_ASSIGN(const auto expires_in, whole_number(body, "expires_in_ms"));
     if (expires_in) {
         constexpr std::uint64_t longest = 366ULL * 24 * 3600 * 1000;

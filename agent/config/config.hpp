@@ -32,6 +32,7 @@ struct Price {
     double transcription_per_minute = 0;
     double realtime_per_minute = 0;
     double chat_per_1k_tokens = 0;
+    bool operator==(const Price&) const = default;
 };
 
 inline constexpr std::size_t k_max_providers = 16;

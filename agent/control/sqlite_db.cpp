@@ -25,7 +25,7 @@ CREATE TABLE operations(operation TEXT PRIMARY KEY, digest TEXT NOT NULL, revisi
 CREATE TABLE replicas(name TEXT PRIMARY KEY, admin_url TEXT NOT NULL, pid INTEGER NOT NULL,
     applied_revision INTEGER NOT NULL, seen_at INTEGER NOT NULL, version TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE journal(id INTEGER PRIMARY KEY AUTOINCREMENT, line TEXT NOT NULL);
-INSERT INTO meta VALUES('revision', 0), ('fence', 0);
+INSERT INTO meta VALUES('revision', 0);
 )";
 
 int pragma(SQLite::Database& db, const char* name)

@@ -356,14 +356,15 @@ class SqliteStore final : public ControlStore {
     {
         if (!patch.fence)
             return {};
-        const auto seen = meta(db, "fence");
+        const auto key = "fence:" + patch.fence_scope;
+        const auto seen = meta(db, key.c_str());
         if (*patch.fence < seen)
             return Error{
                 ErrorKind::refused,
                 fmt::format("fence {} is older than {}, somebody else holds the lock", *patch.fence, seen)}
                 .with_detail("fence", std::to_string(seen));
         if (*patch.fence > seen)
-            set_meta(db, "fence", *patch.fence);
+            set_meta(db, key.c_str(), *patch.fence);
         return {};
     }
 

@@ -54,7 +54,8 @@ struct StatePatch {
     std::string
         operation; // a patch whose operation is already recorded is answered with the recorded outcome
     std::optional<Duration> expires_in; // on the store's clock
-    std::optional<std::uint64_t> fence; // a lower one than seen before is refused
+    std::optional<std::uint64_t> fence; // of the lock on fence_scope; a lower one than seen there is refused
+    std::string fence_scope;
 };
 
 struct ReplicaInfo {

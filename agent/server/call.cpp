@@ -128,7 +128,7 @@ std::optional<Refusal> admit(ClientCall& call, std::string_view presented_key)
         refusal.headers.emplace_back("WWW-Authenticate", "Bearer");
         return refusal;
     }
-    if (call.key != nullptr && (call.key->blocked || snapshot.blocklist.contains(call.key->id)))
+    if (!snapshot.blocklist.empty() && is_blocked(snapshot, presented_key))
         return Refusal{.status = 403, .message = "the API key is blocked", .code = "key_blocked"};
     const LimitVerdict verdict = call.worker.shared.limiter.take(snapshot, call.key, call.started);
     if (verdict.allowed())

@@ -47,6 +47,7 @@ struct ClientCall {
     std::string answer_type;                     // Content-Type of the answer
     bool gone = false;                           // the client went away
     bool in_process = false, was_cached = false; // ours: no key, no limits
+    bool undecoded = false;                      // a probe: its answer is no speech and no transcription
     std::string traceparent, tracestate;
     HeaderList extra_headers; // of the answer
     RequestRecord record;

@@ -14,6 +14,7 @@ Task<DataPlane::TestResult> probe_provider(Worker& worker, std::size_t index, Du
     const ProviderConfig& provider = call.config().providers[index];
     const Adapter& adapter = adapter_for(provider.kind);
     call.deadline = call.started + timeout;
+    call.undecoded = true;
     ProbeSpec spec = adapter.probe(provider, worker.shared.clock.now());
     if (!spec.request.body)
         spec.request.body = "";

@@ -392,7 +392,7 @@ Task<void> HttpExchange::relay()
     }
     if (!needs_head)
         seen.headers.emplace_back("content-type", head.content_type);
-    auto decoder = adapter.decoder(provider, call.request, seen);
+    auto decoder = call.undecoded ? nullptr : adapter.decoder(provider, call.request, seen);
     if (decoder)
         head.content_type = decoder->content_type();
     else

@@ -14,6 +14,13 @@ namespace conduit::agent {
 namespace {
 
 constexpr std::size_t k_max_message = 4U << 20U;
+constexpr unsigned k_normal_close = 1000; // RFC 6455, 7.4.1
+
+unsigned close_code(std::string_view payload)
+{
+    return static_cast<unsigned>(static_cast<unsigned char>(payload[0])) << 8U |
+           static_cast<unsigned>(static_cast<unsigned char>(payload[1]));
+}
 
 struct WsExchange {
     ClientCall& call;
@@ -126,7 +133,8 @@ Task<bool> WsExchange::shake_hands()
 Task<bool> WsExchange::send_messages(std::string_view bytes)
 {
     while (!bytes.empty()) {
-        const std::size_t size = std::min(bytes.size(), encoder->max_message());
+        // One event-stream frame is one message, however many frames the encoder gave at once.
+        const std::size_t size = encoder->message_length(bytes);
         const std::string frame = ws_frame(WsOpcode::binary, bytes.substr(0, size), true);
         const std::string_view view = frame;
         const IoResult sent = co_await connection->stream->write(view);
@@ -223,6 +231,10 @@ Task<void> WsExchange::receive()
             co_return;
         out.clear();
         const bool closed = opcode == WsOpcode::close;
+        if (closed && message.size() >= 2 && close_code(message) != k_normal_close) {
+            fail(fmt::format("the provider closed with code {}", close_code(message)));
+            co_return;
+        }
         Result<> fed = closed ? decoder->finish(out) : decoder->feed(message, out);
         if (!fed) {
             const Classified verdict = adapter.classify(ResponseHead{}, message);

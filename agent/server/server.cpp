@@ -83,7 +83,8 @@ class ServerImpl final : public Server, public SessionHost {
     std::unique_ptr<AdminPort> admin_port_;
     bool has_admin_ = false;
     enum class State : std::uint8_t { opened, running, stopped };
-    std::mutex state_mutex_; // publish against start and stop
+    std::mutex state_mutex_;
+    std::uint64_t published_generation_ = 0; // publish against start and stop
     State state_ = State::opened;
     std::vector<std::unique_ptr<Stream>> listeners_; // one a worker
 };
@@ -102,8 +103,11 @@ void ServerImpl::on_every_worker(const std::function<void(Worker&)>& work)
 void ServerImpl::publish(std::shared_ptr<const Snapshot> snapshot, std::shared_ptr<const SafetyRules> rules)
 {
     const std::lock_guard lock(state_mutex_);
-    if (state_ == State::stopped)
+    // The start-up's own publishing may be overtaken by the controller's thread: an older one changes
+    // nothing.
+    if (state_ == State::stopped || snapshot->generation < published_generation_)
         return;
+    published_generation_ = snapshot->generation;
     if (state_ == State::opened) {
         for (auto& worker : workers_)
             worker->adopt(snapshot, rules);

@@ -48,6 +48,18 @@ ops::GuardConfig guards_of(const Context& context)
 
 } // namespace
 
+// Beside what is locked, so that all who work on this host meet at the same lock; the folder is made by
+// `local up`.
+fs::path lock_folder(App& app)
+{
+    if (const auto context = app.context(); context && (*context)->orchestrator == OrchestratorKind::local) {
+        const auto state = ((*context)->dir.empty() ? app.paths().data_dir : (*context)->dir) / "state";
+        if (fs::is_directory(state))
+            return state / "locks";
+    }
+    return app.paths().state_dir / "locks";
+}
+
 fs::path reversal_folder(App& app, const Context& context)
 {
     if (context.orchestrator == OrchestratorKind::local)
@@ -57,7 +69,7 @@ fs::path reversal_folder(App& app, const Context& context)
 
 Operations::Operations(App& app)
     : app_(app), journal_(std::make_unique<ops::Journal>(app.paths().state_dir / "journal", app.clock())),
-      locks_(std::make_unique<ops::FlockStore>(app.paths().state_dir / "locks", app.clock())),
+      locks_(std::make_unique<ops::FlockStore>(lock_folder(app), app.clock())),
       prompt_(make_console_prompt(app)), progress_(make_console_progress(app))
 {
     const auto context = app.context();

@@ -51,6 +51,7 @@ class Operations final : public ops::TargetFinder {
     std::map<std::string, std::unique_ptr<ops::Target>> targets_;
 };
 
+fs::path lock_folder(App& app);
 // Where the reversals of the context are kept: in the target, so that whoever serves it finds them.
 fs::path reversal_folder(App& app, const Context& context);
 

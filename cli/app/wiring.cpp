@@ -133,7 +133,10 @@ void wire(App& app)
         auto operations = std::make_unique<Operations>(a);
         operations->add_target("agent", [](App& b) -> Result<std::unique_ptr<ops::Target>> {
             TRY_ASSIGN(Agents * agents, b.agents());
-            return std::make_unique<ControlTarget>(*agents, b.clock());
+            TRY_ASSIGN(const Context* context, b.context());
+            const bool shared =
+                context->orchestrator == OrchestratorKind::local && context->agent.urls.empty();
+            return std::make_unique<ControlTarget>(*agents, b.clock(), Duration{1000}, shared);
         });
         operations->add_target("local", make_local_target);
         return operations;

@@ -91,9 +91,10 @@ Result<Report> clear(App& app, const ClearOptions& o)
     change.resource = "cache";
     change.summary = fmt::format("drop every key that begins with {}", o.prefix);
     change.confirm_name = o.prefix;
-    change.fields = {
-        {"cache/clear", Json{{"epoch", json_number_or(*values.at("cache/clear").effective, "epoch", 0) + 1},
-                             {"prefix", o.prefix}}}};
+    change.fields = {{"cache/clear", Json{{"epoch", static_cast<std::int64_t>(json_number_or(
+                                                        *values.at("cache/clear").effective, "epoch", 0)) +
+                                                        1},
+                                          {"prefix", o.prefix}}}};
     change.shown = fmt::format("keys {}* → gone", o.prefix);
     change.lines = {
         {"for instance", samples.empty() ? "no such key in this replica" : join(samples, " ")},

@@ -2,6 +2,7 @@
 // `health`: one screen that says whether the service is well, and what is wrong first. Thresholds are
 // document A's.
 #include "cli/commands/all.hpp"
+#include "cli/commands/provider_merge.hpp"
 #include "cli/commands/support.hpp"
 
 #include <algorithm>
@@ -135,7 +136,9 @@ void check_pool_and_cache(const FromAll& pools, const Json& summary, std::vector
                    fmt::format("connection pool at {:.0f} %{} (limit 80 %)", worst * 100,
                                where.empty() ? "" : ", " + where),
                    level == Level::ok ? "" : "conduitctl pool stats"});
-    if (const auto* rate = json_find(summary, "cache_hit_rate"); rate != nullptr && rate->is_number())
+    constexpr double enough = 100; // below that a rate says nothing
+    if (const auto* rate = json_find(summary, "cache_hit_rate");
+        rate != nullptr && rate->is_number() && json_number_or(summary, "requests", 0) >= enough)
         out.push_back({"cache", judge(rate->get<double>(), {0.4, 0.3, false}),
                        fmt::format("cache hit rate {:.0f} % (limit 30 %)", rate->get<double>() * 100), ""});
 }
@@ -189,13 +192,16 @@ Report finding_report(std::vector<Finding> findings)
 Result<Report> health_run(App& app, const HealthOptions& o)
 {
     TRY_ASSIGN(const auto replicas, get_all(app, "/admin/v1/replica"));
-    TRY_ASSIGN(const auto providers, get(app, "/admin/v1/providers"));
+    TRY_ASSIGN(const auto providers, get_all(app, "/admin/v1/providers"));
+    std::vector<JsonBox> provider_bodies;
+    for (const auto& [replica, body] : providers.bodies)
+        provider_bodies.push_back(body);
     TRY_ASSIGN(const auto summary, get(app, "/admin/v1/summary", {{"seconds", "300"}}));
     TRY_ASSIGN(const auto pools, get_all(app, "/admin/v1/pool"));
     TRY_ASSIGN(const auto state, get(app, "/admin/v1/state"));
     std::vector<Finding> findings;
     check_replicas(replicas, findings);
-    check_providers(providers->value("items", Json::array()), findings);
+    check_providers(merged_providers(provider_bodies), findings);
     check_traffic(*summary, findings);
     check_pool_and_cache(pools, *summary, findings);
     check_overrides(*state, findings);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/commands/provider.hpp"
+#include "cli/commands/provider_merge.hpp"
 #include "core/text.hpp"
 
 #include <fmt/format.h>
@@ -70,17 +71,23 @@ struct ListOptions {
 
 Result<Report> list_once(App& app)
 {
-    TRY_ASSIGN(const auto body, get(app, "/admin/v1/providers"));
-    const auto* items = json_find(*body, "items");
-    if (items == nullptr || !items->is_array())
-        return fail(ErrorKind::unknown, "the agent does not list its providers");
+    TRY_ASSIGN(const auto all, get_all(app, "/admin/v1/providers"));
+    std::vector<JsonBox> bodies;
+    for (const auto& [replica, body] : all.bodies)
+        bodies.push_back(body);
+    const auto items = merged_providers(bodies);
+    if (items.empty())
+        return fail(ErrorKind::unknown, "the agents do not list their providers");
     Json shown = Json::array();
-    for (const auto& item : *items)
+    for (const auto& item : items)
         shown.push_back(shown_item(item));
     auto report = list_report(shown, list_columns());
-    if (const auto* revision = json_find(*body, "revision"); revision != nullptr)
+    if (const auto* revision = json_find(*bodies.front(), "revision"); revision != nullptr)
         (*report.data)["revision"] = *revision;
-    report.notes = override_notes(*items);
+    report.notes = override_notes(items);
+    for (const auto& [replica, error] : all.failed)
+        report.notes.push_back(fmt::format("{} is not in these figures: {}", replica, error.message));
+    report.verdict = all.failed.empty() ? ErrorKind::ok : ErrorKind::unknown;
     return report;
 }
 

@@ -115,6 +115,7 @@ Result<Applied> apply_step(Run& run, const Step& step, const StepKey& key)
                                run.host.operator_name,
                                run.host.options.reason,
                                run.lock->fence(),
+                               run.plan.scope,
                                run.host.options.force,
                                run.deadline};
     auto applied = run.target.apply(context, step);

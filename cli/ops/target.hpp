@@ -20,7 +20,8 @@ struct WriteContext {
     StepKey key;
     std::string operator_name;
     std::string reason;
-    std::uint64_t fence = 0; // of the lock; a target that remembers fences refuses an older one
+    std::uint64_t fence = 0; // of the lock on `scope`; a target that remembers fences refuses an older one
+    std::string scope;
     bool force = false;
     Deadline deadline;
 };

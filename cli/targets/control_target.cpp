@@ -86,8 +86,10 @@ Result<ops::Applied> ControlTarget::apply(const ops::WriteContext& context, cons
                   {"expect", Json::object()}, {"actor", context.operator_name},
                   {"reason", context.reason}, {"operation", context.key.text()},
                   {"force", context.force}};
-        if (context.fence != 0)
+        if (context.fence != 0 && shared_lock_) {
             body["fence"] = context.fence;
+            body["fence_scope"] = context.scope;
+        }
         if (written > 0)
             body["operation"] = fmt::format("{}/{}", context.key.text(), written);
         for (const auto* field : group) {

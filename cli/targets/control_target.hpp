@@ -12,8 +12,9 @@ namespace conduit {
 class ControlTarget final : public ops::Target {
   public:
     // quiet: how long a provider's selection counter must stand still before "no new request" is believed.
-    ControlTarget(Agents& agents, Clock& clock, Duration quiet = Duration{1000})
-        : agents_(agents), clock_(clock), quiet_(quiet)
+    // shared_lock: everybody who writes here takes the same lock, so its fence means something to the agents.
+    ControlTarget(Agents& agents, Clock& clock, Duration quiet = Duration{1000}, bool shared_lock = false)
+        : agents_(agents), clock_(clock), quiet_(quiet), shared_lock_(shared_lock)
     {
     }
 
@@ -36,6 +37,7 @@ class ControlTarget final : public ops::Target {
     Agents& agents_;
     Clock& clock_;
     Duration quiet_;
+    bool shared_lock_;
 };
 
 // Paths of the control state, written once.
