@@ -11,6 +11,7 @@
 #include <fmt/format.h>
 #include <future>
 #include <latch>
+#include <map>
 #include <mutex>
 #include <sys/socket.h>
 #include <thread>
@@ -84,7 +85,11 @@ class ServerImpl final : public Server, public SessionHost {
     bool has_admin_ = false;
     enum class State : std::uint8_t { opened, running, stopped };
     std::mutex state_mutex_;
-    std::uint64_t published_generation_ = 0; // publish against start and stop
+    void apply_epochs(const Snapshot& snapshot);
+    std::uint64_t published_generation_ = 0;
+    bool epochs_known_ = false;
+    std::uint64_t cache_epoch_ = 0;
+    std::map<std::string, std::uint64_t> circuit_epochs_; // publish against start and stop
     State state_ = State::opened;
     std::vector<std::unique_ptr<Stream>> listeners_; // one a worker
 };
@@ -100,6 +105,24 @@ void ServerImpl::on_every_worker(const std::function<void(Worker&)>& work)
     done.wait();
 }
 
+// What a revision asks to be done once: drop cached answers, close circuits. Done before the workers read the
+// snapshot, so that a replica that reports the revision has done it. What an epoch was at the start happened
+// in another life.
+void ServerImpl::apply_epochs(const Snapshot& snapshot)
+{
+    const bool first = !epochs_known_;
+    epochs_known_ = true;
+    if (!first && snapshot.cache_clear.epoch > cache_epoch_)
+        (void)shared_.cache.clear(snapshot.cache_clear.prefix).has_value(); // checked when it was written
+    cache_epoch_ = snapshot.cache_clear.epoch;
+    for (const auto& [name, epoch] : snapshot.circuit_epochs) {
+        auto& seen = circuit_epochs_[name];
+        if (!first && epoch > seen)
+            shared_.health.of(name).breaker.reset();
+        seen = epoch;
+    }
+}
+
 void ServerImpl::publish(std::shared_ptr<const Snapshot> snapshot, std::shared_ptr<const SafetyRules> rules)
 {
     const std::lock_guard lock(state_mutex_);
@@ -108,6 +131,7 @@ void ServerImpl::publish(std::shared_ptr<const Snapshot> snapshot, std::shared_p
     if (state_ == State::stopped || snapshot->generation < published_generation_)
         return;
     published_generation_ = snapshot->generation;
+    apply_epochs(*snapshot);
     if (state_ == State::opened) {
         for (auto& worker : workers_)
             worker->adopt(snapshot, rules);

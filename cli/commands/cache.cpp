@@ -219,7 +219,7 @@ Noun cache()
             verb<ClearOptions>(
                 {.name = "clear",
                  .summary = "Drop cached answers by prefix",
-                 .effect = Effect::destroy,
+                 .effect = Effect::change,
                  .tier = Tier::moderate,
                  .undo = Undo::none,
                  .text = "The prefix is literal and must begin with audio:, so that nothing else can be "

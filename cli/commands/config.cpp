@@ -76,17 +76,26 @@ Result<Report> unset(App& app, const UnsetOptions& o)
     return change_control(app, std::move(change), o.change);
 }
 
+// Epochs count what was done once (pool and circuit resets, cache clears); they configure nothing.
+bool is_epoch(std::string_view path)
+{
+    return path.ends_with("_epoch") || path == "cache/clear";
+}
+
 // What the run-time overrides make different from the base file.
 Result<Report> diff(App& app)
 {
     TRY_ASSIGN(const auto state, get(app, "/admin/v1/state"));
-    auto report =
-        list_report((*state)["items"], {{.head = "PATH", .field = "path"},
-                                        {.head = "VALUE", .field = "value"},
-                                        {.head = "BY", .field = "actor"},
-                                        {.head = "UNTIL", .field = "expires_at"},
-                                        {.head = "REASON", .field = "reason", .wide_only = true},
-                                        {.head = "AGE", .field = "set_at", .format = Column::Format::age}});
+    Json items = Json::array();
+    for (const auto& item : state->value("items", Json::array()))
+        if (!is_epoch(json_string_or(item, "path", "")))
+            items.push_back(item);
+    auto report = list_report(items, {{.head = "PATH", .field = "path"},
+                                      {.head = "VALUE", .field = "value"},
+                                      {.head = "BY", .field = "actor"},
+                                      {.head = "UNTIL", .field = "expires_at"},
+                                      {.head = "REASON", .field = "reason", .wide_only = true},
+                                      {.head = "AGE", .field = "set_at", .format = Column::Format::age}});
     report.name_field = "path";
     report.verdict = (*report.data)["items"].empty() ? ErrorKind::ok : ErrorKind::differs;
     return report;

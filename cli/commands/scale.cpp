@@ -47,7 +47,7 @@ Result<Workload> workload_named(App& app, const std::string& name)
     return fail(ErrorKind::not_found, unknown_name("workload", name, names), "List them: conduitctl ps");
 }
 
-Result<Report> show(App& app, const ScaleOptions&)
+Result<Report> show(App& app)
 {
     TRY_ASSIGN(const auto orchestrator, orchestrator_of(app));
     TRY_ASSIGN(const auto all, orchestrator->workloads(app.deadline(k_read_timeout)));
@@ -178,12 +178,11 @@ Noun scale()
         .summary = "How many replicas run",
         .group = Group::capacity,
         .verbs = {
-            verb<ScaleOptions>(
-                {.name = "show",
-                 .summary = "Show wanted and ready replicas and their bounds",
-                 .examples = {"conduitctl scale show"},
-                 .backends = {"orchestrator"}},
-                [](Flags&, ScaleOptions&) {}, show),
+            verb({.name = "show",
+                  .summary = "Show wanted and ready replicas and their bounds",
+                  .examples = {"conduitctl scale show"},
+                  .backends = {"orchestrator"}},
+                 show),
             verb<ScaleOptions>(
                 {.name = "to",
                  .summary = "Run exactly so many replicas",

@@ -53,7 +53,7 @@ Registry live_registry()
     registry.push_back(standalone<Options>(
         Group::routing, {.name = "poke", .summary = "Poke a provider"},
         [](Flags& flags, Options& o) {
-            flags.arg("PROVIDER", o.provider, "Provider").complete({.key = "providers", .fetch = live_fetch});
+            flags.arg("PROVIDER", o.provider, "Provider").complete({.key = "pokes", .fetch = live_fetch});
         },
         [](App&, const Options&) -> Result<Report> { return Report{}; }));
     return registry;

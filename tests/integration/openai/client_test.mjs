@@ -95,6 +95,13 @@ await check('what nobody left can give is a clear 400', async () => {
     (e) => e instanceof OpenAI.BadRequestError && /aac/.test(e.message));
   execFileSync(ctl, ['provider', 'enable', 'openai', '--yes'], { stdio: 'ignore' });
 });
+await check('cache clear drops what was cached, in every replica', async () => {
+  const entries = () => JSON.parse(execFileSync(ctl, ['cache', 'stats', '-o', 'json'])).items.reduce((n, i) => n + i.entries, 0);
+  await client.audio.speech.create({ model: 'tts-1', voice: 'alloy', input: 'Keep this.', response_format: 'mp3' });
+  assert.ok(entries() > 0, 'nothing was cached');
+  execFileSync(ctl, ['cache', 'clear', 'audio:', '--yes'], { stdio: 'ignore' });
+  assert.equal(entries(), 0);
+});
 await check('realtime speaks and its close code is passed on', async () => {
   const socket = new WebSocket(`${router.replace('http', 'ws')}/v1/realtime?model=gpt-realtime`, { headers: { Authorization: `Bearer ${apiKey}` } });
   const first = await new Promise((resolve, reject) => {
