@@ -128,8 +128,8 @@ class App {
     Result<BackendModule*> backends();
     Slot<HttpClient> http_slot;
     Result<HttpClient*> http() { return http_slot.get(*this); }
-    Slot<Agents> agents_slot; // the agents of the context
-    Result<Agents*> agents(); // defined where the types are whole: app.cpp
+    Slot<Agents> agents_slot;         // the agents of the context
+    Result<Agents*> agents();         // defined where the types are whole: app.cpp
     Slot<Operations> operations_slot; // the engine every change goes through
     Result<Operations*> operations();
 

@@ -31,7 +31,8 @@ struct GlobalOptions {
 
 // output_text receives the raw -o value; parse_output turns it into output and jsonpath.
 void global_flags(Flags& flags, GlobalOptions& global, std::string& output_text);
-Result<> check_jsonpath(std::string_view expression); // before anything runs: a fault must not follow a change
+Result<>
+check_jsonpath(std::string_view expression); // before anything runs: a fault must not follow a change
 Result<> parse_output(std::string_view text, GlobalOptions& global);
 
 } // namespace conduit
