@@ -4,7 +4,6 @@
 #include "core/hash.hpp"
 
 #include <algorithm>
-#include <csignal>
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
@@ -305,13 +304,10 @@ bool Fleet::stopped() const
     return stopping_ && replicas_.empty() && !sim_child_;
 }
 
-void Fleet::kill_all()
+bool Fleet::owns(pid_t pid) const
 {
-    for (const auto& replica : replicas_)
-        if (replica.child->pid() != 0)
-            ::kill(replica.child->pid(), SIGKILL);
-    if (sim_child_ && sim_child_->pid() != 0)
-        ::kill(sim_child_->pid(), SIGKILL);
+    return (sim_child_ && sim_child_->pid() == pid) ||
+           std::ranges::any_of(replicas_, [&](const Replica& r) { return r.child->pid() == pid; });
 }
 
 std::string Fleet::log_tail(const std::string& name, std::size_t lines) const

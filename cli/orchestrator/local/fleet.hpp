@@ -63,7 +63,7 @@ class Fleet {
 
     void stop(SteadyTime now); // replicas first, the simulator when they are gone
     bool stopped() const;
-    void kill_all();
+    bool owns(pid_t pid) const;
 
     const Listener& data() const { return data_; }
     const std::optional<SimSockets>& sim() const { return sim_; }

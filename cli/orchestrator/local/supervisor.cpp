@@ -22,6 +22,7 @@
 #include <nlohmann/json.hpp>
 #include <stop_token>
 #include <sys/signalfd.h>
+#include <sys/wait.h>
 #include <thread>
 #include <unistd.h>
 #include <vector>
@@ -181,8 +182,20 @@ class Supervisor {
                 requests_.ask_stop();
     }
 
+    // Processes that the hook started and nobody waits for.
+    void reap_strays()
+    {
+        siginfo_t info{};
+        while (::waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid != 0 &&
+               !fleet_.owns(info.si_pid)) {
+            ::waitpid(info.si_pid, nullptr, WNOHANG);
+            info = {};
+        }
+    }
+
     void each_second()
     {
+        reap_strays();
         std::error_code ec;
         for (const auto& entry : fs::directory_iterator(layout_.log(), ec))
             if (entry.path().extension() == ".log")

@@ -5,6 +5,7 @@
 #include "cli/orchestrator/local/client.hpp"
 #include "cli/orchestrator/local/supervisor.hpp"
 #include "core/json.hpp"
+#include "core/process.hpp"
 #include "core/text.hpp"
 
 #include <atomic>
@@ -104,6 +105,7 @@ int main(int argc, char** argv)
             const auto request = conduit::parse_json(R"({"cmd": "scale", "replicas": 1})");
             if (conduit::local::ask_supervisor(layout, *request, conduit::Deadline(std::chrono::seconds(5))))
                 (void)conduit::remove_file(layout.run() / "scale-to-one");
+            (void)conduit::spawn_process({.argv = {"true"}}).has_value(); // nobody waits for it
         };
         return conduit::local::run_supervisor(options);
     }

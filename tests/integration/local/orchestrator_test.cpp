@@ -2,6 +2,7 @@
 #include "cli/orchestrator/local/orchestrator.hpp"
 
 #include "cli/targets/workloads.hpp"
+#include "core/text.hpp"
 #include "tests/integration/local/folder.hpp"
 #include "tests/support/catch.hpp"
 #include "tests/support/fakes/ops_bench.hpp"
@@ -153,5 +154,17 @@ TEST_CASE("what is called every second may itself ask the supervisor")
     const Deadline deadline(10s);
     while (fs::exists(folder.layout.run() / "scale-to-one") && !deadline.passed())
         std::this_thread::sleep_for(20ms);
-    CHECK(folder.status()["replicas"] == Json{{"wanted", 1}, {"ready", 1}});
+    const auto status = folder.status();
+    CHECK(status["replicas"] == Json{{"wanted", 1}, {"ready", 1}});
+    // And what it started and left is reaped: only the agent and the simulator are children.
+    const auto pid = status["supervisor_pid"].get<pid_t>();
+    const auto children = [&] {
+        std::size_t count = 0;
+        for (const auto& task : fs::directory_iterator(fmt::format("/proc/{}/task", pid)))
+            count += split(trim(read_file(task.path() / "children").value_or("")), ' ').size();
+        return count;
+    };
+    while (children() != 2 && !deadline.passed())
+        std::this_thread::sleep_for(20ms);
+    CHECK(children() == 2);
 }
