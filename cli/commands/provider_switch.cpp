@@ -57,7 +57,7 @@ std::string quota_line(const Json& items, const std::string& provider)
 
 Result<Report> switch_to(App& app, const SwitchOptions& o, bool enabled)
 {
-    TRY(provider_item(app, o.provider));
+    TRY_ASSIGN(const auto item, provider_item(app, o.provider));
     TRY_ASSIGN(const auto body, get(app, "/admin/v1/providers"));
     const auto& items = (*body)["items"];
     const auto now = read_traffic(items, o.provider, enabled, false);
@@ -69,7 +69,10 @@ Result<Report> switch_to(App& app, const SwitchOptions& o, bool enabled)
     change.summary = fmt::format("{} provider {}", enabled ? "enable" : "disable", o.provider);
     change.confirm_name = o.provider;
     change.shown = enabled ? "disabled → enabled" : "enabled → disabled";
-    change.fields = {{"providers/" + o.provider + "/enabled", Json(enabled)}};
+    // What the base configuration says already needs no override, so that nothing is left behind.
+    const bool as_configured =
+        json_bool_or(*item, "configured_enabled", true) == enabled && !o.change.revert_after;
+    change.fields = {{"providers/" + o.provider + "/enabled", as_configured ? Json() : Json(enabled)}};
     change.lines = {{"traffic", traffic_line(now.names, now.weights, then.weights)}};
     if (!enabled)
         change.lines.emplace_back("check", quota_line(items, o.provider));
