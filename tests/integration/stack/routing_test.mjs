@@ -71,7 +71,10 @@ await t.check('restart of every replica under load cuts nothing', async () => {
   return `${sent} requests, ${failures.length} on a connection that was being closed`;
 });
 
-for (const [fault, flags] of Object.entries({ refuse: ['--down'], reset: ['--reset'], 'answer 503': ['--status', '503'] })) {
+assert.equal(stack.run('provider', 'set', 'openai', '--first-byte-timeout', '300ms').code, 0);
+for (const [fault, flags] of Object.entries({
+  refuse: ['--down'], reset: ['--reset'], 'answer 503': ['--status', '503'], 'hang past the first-byte limit': ['--hang'],
+})) {
   await t.check(`a provider that starts to ${fault} at 200 requests a second costs no client an error, and comes back by itself`, async () => {
     const load = stack.background(200);
     await new Promise((resolve) => setTimeout(resolve, 500));
@@ -85,6 +88,8 @@ for (const [fault, flags] of Object.entries({ refuse: ['--down'], reset: ['--res
     return `${sent} requests`;
   });
 }
+
+assert.equal(stack.run('config', 'unset', 'providers/openai/first_byte_timeout', '--yes').code, 0);
 
 await t.check('kill -9 of an agent loses no override', async () => {
   assert.equal(stack.run('provider', 'weight', 'aws=33', '--yes').code, 0);
