@@ -97,23 +97,6 @@ std::string model_for(const ProviderConfig& provider, Operation operation, std::
     return std::string(asked);
 }
 
-std::string_view operation_word(Operation operation)
-{
-    switch (operation) {
-    case Operation::transcription:
-        return "transcription";
-    case Operation::translation:
-        return "translation";
-    case Operation::speech:
-        return "speech";
-    case Operation::realtime:
-        return "realtime";
-    case Operation::chat:
-        return "chat";
-    }
-    return "this operation";
-}
-
 std::optional<Duration> parse_go_duration(std::string_view text)
 {
     constexpr std::array<std::pair<std::string_view, double>, 4> units{
@@ -222,7 +205,7 @@ void conceal(Classified& classified)
 std::string refuse_operation(std::string_view provider, const ClientRequest& request)
 {
     if (request.operation != Operation::transcription)
-        return fmt::format("{} is not offered by {}", operation_word(request.operation), provider);
+        return fmt::format("{} is not offered by {}", operation_name(request.operation), provider);
     if (request.stt.response_format == "diarized_json")
         return fmt::format("diarized_json is not offered by {}", provider);
     return {};

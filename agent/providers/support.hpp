@@ -18,7 +18,6 @@ Result<Url> base_url(const ProviderConfig& provider, std::string_view service, s
 
 std::string_view header(const ResponseHead& head, std::string_view name); // "" when absent
 std::string model_for(const ProviderConfig& provider, Operation operation, std::string_view asked);
-std::string_view operation_word(Operation operation); // for messages: "transcription"
 
 std::optional<Duration> parse_go_duration(std::string_view text);    // "6m0s", "1.2s", "20ms"
 std::optional<Duration> parse_proto_duration(std::string_view text); // "1.770s"

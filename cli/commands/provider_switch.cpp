@@ -57,8 +57,8 @@ std::string quota_line(const Json& items, const std::string& provider)
 
 Result<Report> switch_to(App& app, const SwitchOptions& o, bool enabled)
 {
-    TRY_ASSIGN(const auto item, provider_item(app, o.provider));
     TRY_ASSIGN(const auto body, get(app, "/admin/v1/providers"));
+    TRY_ASSIGN(const auto item, item_of(*body, o.provider));
     const auto& items = (*body)["items"];
     const auto now = read_traffic(items, o.provider, enabled, false);
     const auto then = read_traffic(items, o.provider, enabled, true);

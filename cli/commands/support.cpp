@@ -116,8 +116,13 @@ Result<std::vector<std::string>> provider_names(App& app)
 Result<JsonBox> provider_item(App& app, const std::string& name)
 {
     TRY_ASSIGN(const auto body, get(app, "/admin/v1/providers"));
+    return item_of(*body, name);
+}
+
+Result<JsonBox> item_of(const Json& providers, const std::string& name)
+{
     std::vector<std::string> names;
-    if (const auto* items = json_find(*body, "items"); items != nullptr)
+    if (const auto* items = json_find(providers, "items"); items != nullptr)
         for (const auto& item : *items) {
             if (json_string_or(item, "name", "") == name)
                 return JsonBox(item);

@@ -29,6 +29,8 @@ struct FromAll {
 Result<FromAll> get_all(App& app, std::string path, std::multimap<std::string, std::string> query = {});
 Result<FromAll> post_all(App& app, std::string path, Json body, Duration timeout = k_read_timeout);
 
+// Of an answer of /admin/v1/providers that was read already.
+Result<JsonBox> item_of(const Json& providers, const std::string& name);
 // The item of a provider, or not_found with the nearest names.
 Result<JsonBox> provider_item(App& app, const std::string& name);
 Result<std::vector<std::string>> provider_names(App& app);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Weights, disable, reset, restart and failing providers under load, on the real programs: node routing_test.mjs CTL
 import assert from 'node:assert/strict';
-import { Checks, Stack, until } from './stack.mjs';
+import { Checks, Stack, pause, until } from './stack.mjs';
 
 const ctl = process.argv[2];
 const stack = new Stack(ctl);
@@ -42,7 +42,7 @@ await t.check('after disable returned 0 the provider gets no new client request,
   const disabled = await stack.start('provider', 'disable', 'openai', '--yes', '--reason', 'test');
   assert.equal(disabled.code, 0, disabled.err);
   const at = await stack.counter('openai');
-  await new Promise((resolve) => setTimeout(resolve, 2000));
+  await pause(2000);
   const later = await stack.counter('openai');
   const { failures, sent } = await load.stop();
   assert.deepEqual(failures, []);
@@ -53,7 +53,9 @@ await t.check('after disable returned 0 the provider gets no new client request,
 
 await t.check('pool reset under load cuts nothing', async () => {
   const load = stack.background(200);
+  await pause(1000);
   const reset = await stack.start('pool', 'reset');
+  await pause(1000);
   assert.equal(reset.code, 0, reset.err);
   const { failures, sent } = await load.stop();
   assert.deepEqual(failures, []);
@@ -62,7 +64,9 @@ await t.check('pool reset under load cuts nothing', async () => {
 
 await t.check('restart of every replica under load cuts nothing', async () => {
   const load = stack.background(200);
+  await pause(1000);
   const restarted = await stack.start('restart', '--yes');
+  await pause(1000);
   assert.equal(restarted.code, 0, restarted.err);
   const { failures, sent } = await load.stop();
   // A kept-alive connection that the drained replica closed while we were sending on it is the client's to repeat.
@@ -77,9 +81,9 @@ for (const [fault, flags] of Object.entries({
 })) {
   await t.check(`a provider that starts to ${fault} at 200 requests a second costs no client an error, and comes back by itself`, async () => {
     const load = stack.background(200);
-    await new Promise((resolve) => setTimeout(resolve, 500));
+    await pause(500);
     assert.equal((await stack.start('local', 'sim', 'openai', ...flags)).code, 0);
-    await new Promise((resolve) => setTimeout(resolve, 2000));
+    await pause(2000);
     assert.equal((await stack.start('local', 'sim', 'openai', '--clear')).code, 0);
     const before = await stack.counter('openai');
     await until(async () => (await stack.counter('openai')) > before + 20, 90000, 'openai is back in rotation');

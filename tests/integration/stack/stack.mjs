@@ -98,6 +98,9 @@ export class Stack {
   }
 }
 
+// The time under load is what is measured; nothing is waited for.
+export const pause = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
+
 export async function until(condition, milliseconds, what) {
   const end = Date.now() + milliseconds;
   for (;;) {
