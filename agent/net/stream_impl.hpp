@@ -12,11 +12,9 @@ struct TlsSession {
 };
 
 struct Stream::Impl {
-    explicit Impl(asio::io_context& io) : socket(io) {}
-    asio::ip::tcp::socket socket;
+    UniqueFd fd;
     std::shared_ptr<SSL> ssl; // null: plain
     std::shared_ptr<TlsSession> session;
-    bool tls_wants_write = false; // what the last TLS call waits for
     bool session_saved = false;
 };
 

@@ -32,10 +32,7 @@ IoResult tls_fault(Stream::Impl& impl, int result)
     const int saved_errno = errno;
     switch (SSL_get_error(impl.ssl.get(), result)) {
     case SSL_ERROR_WANT_READ:
-        impl.tls_wants_write = false;
-        return {};
     case SSL_ERROR_WANT_WRITE:
-        impl.tls_wants_write = true;
         return {};
     case SSL_ERROR_ZERO_RETURN:
         return {IoStatus::eof, 0, 0};
@@ -98,7 +95,7 @@ Task<Result<>> Stream::start_tls(TlsSettings settings)
     }
     impl_->ssl.reset(SSL_new(contexts[settings.ca_file].get()), SSL_free);
     SSL* ssl = impl_->ssl.get();
-    SSL_set_fd(ssl, impl_->socket.native_handle());
+    SSL_set_fd(ssl, impl_->fd.get());
     SSL_set_connect_state(ssl);
     const bool is_address = X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), settings.host.c_str()) == 1;
     if (!is_address) {
