@@ -48,8 +48,14 @@ Stream::Read Stream::read(char* data, std::size_t size, bool likely)
 {
     read_result_ = {};
     reading_ = true;
-    if (!likely && !cancelled_)
+    // What TLS has decrypted already shows on no socket.
+    const bool held = impl_->ssl && !cancelled_ && SSL_has_pending(impl_->ssl.get()) == 1;
+    if (!likely && !cancelled_ && !held)
         return {*this, data, size};
+    if (held && size == 0) {
+        reading_ = !tls_has_data(*impl_);
+        return {*this, data, size};
+    }
     if (!cancelled_ && size > 0 && try_read(data, size))
         reading_ = false;
     return {*this, data, size};
@@ -122,8 +128,8 @@ void Stream::wait_read(std::coroutine_handle<> handle, char* data, std::size_t s
             });
         return;
     }
-    const auto direction = impl_->ssl && impl_->tls_wants_write ? asio::ip::tcp::socket::wait_write
-                                                                : asio::ip::tcp::socket::wait_read;
+    const auto direction = impl_->ssl && impl_->read_wants_write ? asio::ip::tcp::socket::wait_write
+                                                                 : asio::ip::tcp::socket::wait_read;
     impl_->socket.async_wait(direction, [this, handle, data, size](error_code ec) {
         if (!ec && size == 0) {
             read_result_ = {IoStatus::ok, 0, 0};
@@ -246,7 +252,7 @@ bool Stream::try_write_tls()
 
 void Stream::wait_write(std::coroutine_handle<> handle)
 {
-    const auto direction = impl_->ssl && !impl_->tls_wants_write ? asio::ip::tcp::socket::wait_read
+    const auto direction = impl_->ssl && impl_->write_wants_read ? asio::ip::tcp::socket::wait_read
                                                                  : asio::ip::tcp::socket::wait_write;
     impl_->socket.async_wait(direction, [this, handle](error_code ec) {
         if (cancelled_)
@@ -322,6 +328,8 @@ bool Stream::peer_gone()
 
 bool Stream::readable_now()
 {
+    if (impl_->ssl) // session tickets make the socket readable and are no answer
+        return tls_has_data(*impl_);
     pollfd watched{impl_->socket.native_handle(), POLLIN, 0};
     return ::poll(&watched, 1, 0) > 0;
 }

@@ -12,6 +12,8 @@
 #include <string>
 #include <sys/uio.h>
 
+struct ssl_ctx_st; // OpenSSL's SSL_CTX
+
 namespace conduit::agent {
 
 enum class IoStatus : std::uint8_t { ok, eof, timeout, cancelled, failed };
@@ -25,6 +27,9 @@ struct IoResult {
 
 struct TlsSession; // kept between connections of one endpoint, so that a handshake is short
 std::shared_ptr<TlsSession> make_tls_session();
+// TLS 1.2 or later with this certificate chain and key (PEM files).
+Result<std::shared_ptr<ssl_ctx_st>> make_server_context(const std::string& certificate,
+                                                        const std::string& key);
 
 struct TlsSettings {
     std::string host;    // for SNI and verification
@@ -64,6 +69,7 @@ class Stream final : public Timed {
     static Task<std::unique_ptr<Stream>> connect(Loop& loop, Loop::Address address, SteadyTime deadline,
                                                  int& error);
     Task<Result<>> start_tls(TlsSettings settings);
+    Task<Result<>> accept_tls(std::shared_ptr<ssl_ctx_st> context); // the server's side, until the deadline
 
     void set_deadline(SteadyTime deadline) { deadline_ = deadline; }
     void set_write_deadline(SteadyTime deadline) { write_deadline_ = deadline; }
@@ -83,6 +89,7 @@ class Stream final : public Timed {
     struct Impl;
 
   private:
+    Task<Result<>> shake_hands(std::string what);
     friend struct Read;
     friend struct Write;
     void on_tick(SteadyTime now) override;

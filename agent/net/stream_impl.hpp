@@ -16,12 +16,14 @@ struct Stream::Impl {
     asio::ip::tcp::socket socket;
     std::shared_ptr<SSL> ssl; // null: plain
     std::shared_ptr<TlsSession> session;
-    bool tls_wants_write = false; // what the last TLS call waits for
+    bool read_wants_write = false; // what the last TLS call of each direction waits for
+    bool write_wants_read = false;
     bool session_saved = false;
 };
 
 // One step of a TLS read; a status of ok with 0 bytes means "would block".
 IoResult tls_read(Stream::Impl& impl, char* data, std::size_t size);
+bool tls_has_data(Stream::Impl& impl); // decrypted bytes, the end or a fault: a read would not wait
 IoResult tls_write(Stream::Impl& impl, const char* data, std::size_t size);
 
 } // namespace conduit::agent
