@@ -30,7 +30,8 @@ constexpr std::string_view k_usage =
     "  --check            validate the configuration and what it points to, then exit\n"
     "\n"
     "With LISTEN_FDS=2 in the environment, descriptors 3 and 4 are the listening data and admin sockets.\n"
-    "SIGTERM drains and ends; SIGHUP reads the files again.\n";
+    "SIGTERM drains and ends (a value queued with it is the drain in milliseconds); SIGHUP reads the files "
+    "again.\n";
 
 struct Arguments {
     std::string config, name, ready_file;
@@ -106,15 +107,19 @@ Result<> write_ready(const Arguments& arguments, const Server& server)
     return write_file(arguments.ready_file, dump_json(ready) + "\n", 0644);
 }
 
-// Until SIGTERM or SIGINT.
-void wait_for_end(Controller& controller, const sigset_t& signals)
+// Until SIGTERM or SIGINT; how long to drain. A SIGTERM that was queued with a number means so many
+// milliseconds.
+Duration wait_for_end(Controller& controller, Server& server, const sigset_t& signals, Duration drain)
 {
     for (;;) {
-        int number = 0;
-        sigwait(&signals, &number);
-        if (number != SIGHUP)
-            return;
-        controller.reload();
+        siginfo_t info{};
+        const int number = sigwaitinfo(&signals, &info);
+        if (number == SIGHUP) {
+            controller.reload();
+            (void)server.reload_tls().has_value(); // the log says what could not be read
+        } else if (number > 0)
+            return info.si_code == SI_QUEUE && info.si_value.sival_int > 0 ? Duration{info.si_value.sival_int}
+                                                                           : drain;
     }
 }
 
@@ -138,10 +143,11 @@ Result<> run(const Arguments& arguments, Config config, const sigset_t& signals)
     options.admin_on = !config.admin_tokens.empty();
     options.data_fd = inherited(0);
     options.admin_fd = inherited(1);
+    options.data_tls = config.listen.data_tls;
+    options.admin_tls = config.listen.admin_tls;
     TRY_ASSIGN(const auto server, Server::open(options, {limiter, health, *cache, flights, metrics, *records,
                                                          retries, log, system_clock()}));
     TRY_ASSIGN(auto store, make_sqlite_store(config.control.path.string(), system_clock()));
-    const Duration drain = config.server.drain_timeout;
     Controller::Options control{.base = config, .replica_name = replica_name(arguments, config)};
     control.version = CONDUIT_VERSION;
     control.healthy = [&health](const std::string& name) {
@@ -161,8 +167,9 @@ Result<> run(const Arguments& arguments, Config config, const sigset_t& signals)
     server->start([&](const AdminRequest& request) { return admin.handle(request); });
     TRY(write_ready(arguments, *server));
     log.info("ready", {{"data", server->data_url()}, {"admin", server->admin_url()}, {"pid", getpid()}});
-    wait_for_end(*controller, signals);
-    log.info("draining");
+    const Duration drain = wait_for_end(*controller, *server, signals, config.server.drain_timeout);
+    log.info("draining", {{"drain_ms", drain.count()}});
+    controller->farewell();
     server->stop(Deadline(drain));
     controller->stop();
     if (const auto flushed = records->flush(Deadline(5s)); !flushed)

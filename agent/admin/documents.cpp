@@ -110,22 +110,17 @@ Result<AdminResponse> providers_health(AdminServices& services, const Call& call
     return json_response({{"revision", call.snapshot->revision}, {"items", std::move(items)}});
 }
 
-// Only speech is warmed, and only from texts: a bare model name has nothing that could be put into the cache.
+// Only speech is warmed, and only from texts: a bare model name has nothing that could be put into the cache,
+// and an answer of 200 that did nothing would be believed.
 Result<AdminResponse> warm_models(AdminServices& services, const Call& call)
 {
     const auto* items = json_find(*call.body, "items");
-    auto result = warm(services, items != nullptr ? *items : Json::array());
-    const auto* models = json_find(*call.body, "models");
-    if (items == nullptr && models != nullptr)
-        for (std::size_t i = 0; i < models->size(); ++i)
-            result["errors"].push_back(
-                {{"index", i},
-                 {"error",
-                  fmt::format("{}: name texts to synthesize in 'items', a model alone caches nothing",
-                              printable((*models)[i].get<std::string>()))}});
-    result["failed"] = result["errors"].size();
-    result["requested"] = items != nullptr ? items->size() : models != nullptr ? models->size() : 0;
-    return json_response(result);
+    if (items == nullptr || items->empty())
+        return fail(ErrorKind::usage,
+                    "a model alone has nothing that could be cached: texts to speak are missing",
+                    R"(Send {"items": [{"model": "tts-1", "voice": "alloy", "input": "Welcome."}]}, )"
+                    "or run 'conduitctl cache warm'.");
+    return json_response(warm(services, *items));
 }
 
 // Adds to what is there: other regions and every other setting of the provider stay.

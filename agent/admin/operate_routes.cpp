@@ -117,7 +117,7 @@ Result<UsageQuery> read_usage(const Call& call)
 {
     UsageQuery query;
     const std::vector<std::string> fields{"key", "provider", "model", "operation", "day"};
-    const std::vector<std::string> orders{"requests", "cost", "audio_seconds", "characters"};
+    const std::vector<std::string> orders{"requests", "cost", "audio_seconds", "characters", "tokens"};
     query.by = split(call.text("by", "key"), ',');
     for (const auto& field : query.by)
         if (std::ranges::find(fields, field) == fields.end())
@@ -185,6 +185,7 @@ Result<AdminResponse> pool_stats(AdminServices& services, const Call& call)
              {"in_use", pool.in_use},
              {"waiting", pool.waiting},
              {"draining", pool.draining},
+             {"draining_realtime", pool.draining_realtime},
              {"created", pool.created},
              {"reused", pool.reused},
              {"failed", pool.failed},
@@ -193,7 +194,9 @@ Result<AdminResponse> pool_stats(AdminServices& services, const Call& call)
              {"oldest_age_ms", pool.oldest_age_ms},
              {"usage",
               pool.limit == 0 ? 0.0 : static_cast<double>(pool.in_use) / static_cast<double>(pool.limit)}});
-    return json_response({{"reset_epoch", call.snapshot->pool_reset_epoch}, {"items", std::move(items)}});
+    return json_response({{"reset_epoch", call.snapshot->pool_reset_epoch},
+                          {"realtime_drain_ms", call.snapshot->config.pool.realtime_drain.count()},
+                          {"items", std::move(items)}});
 }
 
 Result<AdminResponse> connection_list(AdminServices& services, const Call& call)
@@ -240,6 +243,7 @@ Result<AdminResponse> usage(AdminServices& services, const Call& call)
                          {"requests", row.requests},
                          {"errors", row.errors},
                          {"characters", row.characters},
+                         {"tokens", row.tokens},
                          {"bytes_in", row.bytes_in},
                          {"bytes_out", row.bytes_out},
                          {"audio_seconds", row.audio_seconds},

@@ -31,6 +31,7 @@ Result<AdminResponse> replica(AdminServices& services, const Call&)
                           {"control", control_json(status)},
                           {"config", config_file_json(status)},
                           {"in_flight", services.data_plane.in_flight()},
+                          {"realtime", services.gauges.realtime_sessions()},
                           {"rss_bytes", read_process_stats().resident_bytes},
                           {"replicas", status.replicas},
                           {"warnings", status.warnings}});

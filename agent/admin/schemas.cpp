@@ -20,7 +20,8 @@ constexpr std::array k_components{
     Component{"ConfigFile", "sha256:string, loaded_at:string, error:string"},
     Component{"Replica",
               "name:string, version:string, pid:integer, started_at:string, ready:boolean, admin_url:string, "
-              "uptime_s:integer, control:Control, config:ConfigFile, in_flight:integer, rss_bytes:integer, "
+              "uptime_s:integer, control:Control, config:ConfigFile, in_flight:integer, realtime:integer, "
+              "rss_bytes:integer, "
               "replicas:integer, warnings:string[]"},
     Component{"ReplicaSeen", "name:string, admin_url:string, pid:integer, applied_revision:integer, "
                              "seen_at:string, version:string"},
@@ -37,7 +38,8 @@ constexpr std::array k_components{
         "configured_weight:integer, share_5m:number, health:number, "
         "status:(healthy|degraded|unhealthy|disabled), "
         "circuit:(closed|open|half-open), circuit_opens_in_ms:integer, p95_ms:number?, error_rate:number?, "
-        "requests_5m:integer, selected_total:integer, quota:Quota?, in_flight:integer, pool:PoolUse, "
+        "requests_5m:integer, selected_total:integer, quota:Quota?, in_flight:integer, "
+        "realtime:integer, realtime_closed_total:integer, pool:PoolUse, "
         "region:string, endpoint:string, auth_failed:boolean, cooldown_ms:integer, last_probe:Probe, "
         "last_error:string, override:Override{}"},
     Component{"Providers", "revision:integer, items:Provider[]"},
@@ -56,12 +58,11 @@ constexpr std::array k_components{
     Component{"HistoryEntry", "revision:integer, time:string, actor:string, reason:string, operation:string, "
                               "kind:(patch|expire), changes:Change[]"},
     Component{"History", "items:HistoryEntry[]"},
-    Component{
-        "Pool",
-        "provider:string, open:integer, idle:integer, in_use:integer, waiting:integer, draining:integer, "
-        "created:integer, reused:integer, failed:integer, closed:integer, limit:integer, "
-        "oldest_age_ms:integer, usage:number"},
-    Component{"Pools", "reset_epoch:integer, items:Pool[]"},
+    Component{"Pool", "provider:string, open:integer, idle:integer, in_use:integer, waiting:integer, "
+                      "draining:integer, draining_realtime:integer, "
+                      "created:integer, reused:integer, failed:integer, closed:integer, limit:integer, "
+                      "oldest_age_ms:integer, usage:number"},
+    Component{"Pools", "reset_epoch:integer, realtime_drain_ms:integer, items:Pool[]"},
     Component{"Connection", "side:string, peer:string, state:string, age_ms:integer, requests:integer, "
                             "bytes_in:integer, bytes_out:integer"},
     Component{"Connections", "items:Connection[]"},
@@ -85,7 +86,8 @@ constexpr std::array k_components{
     Component{"Block", "id:string, reason:string, actor:string, set_at:string, expires_at:string?"},
     Component{"Blocklist", "items:Block[]"},
     Component{"UsageRow", "key_id:string, provider:string, model:string, operation:string, day:string, "
-                          "requests:integer, errors:integer, characters:integer, bytes_in:integer, "
+                          "requests:integer, errors:integer, characters:integer, tokens:integer, "
+                          "bytes_in:integer, "
                           "bytes_out:integer, audio_seconds:number, cost_usd:number"},
     Component{"Usage", "items:UsageRow[]"},
     Component{"SafetyRule", "name:string, type:string, severity:string, pattern:string, action:string, "

@@ -188,6 +188,8 @@ Json provider_item(const AdminServices& services, const Snapshot& snapshot, std:
             {"selected_total", sent_to(health)},
             {"quota", quota_json(health)},
             {"in_flight", health.in_flight.load(std::memory_order_relaxed)},
+            {"realtime", health.realtime.load(std::memory_order_relaxed)},
+            {"realtime_closed_total", health.realtime_closed.load(std::memory_order_relaxed)},
             {"pool", pool_json(provider, pools)},
             {"region", provider.region},
             {"endpoint", provider.endpoint},

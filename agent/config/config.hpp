@@ -60,14 +60,21 @@ struct ProviderConfig {
     std::map<std::string, std::string> voices; // OpenAI voice -> the provider's voice
     std::set<Operation> operations;            // empty: all that its kind supports
     Price price;
-    std::string ca_file;   // extra trust anchor for its TLS
-    bool insecure = false; // plain http to other hosts than this one is allowed
+    std::string ca_file;        // extra trust anchor for its TLS
+    bool insecure = false;      // plain http to other hosts than this one is allowed
+    Duration realtime_drain{0}; // once it is disabled, realtime sessions end after this; 0: by themselves
     bool operator==(const ProviderConfig&) const = default;
+};
+
+struct TlsFiles { // of a listener; no certificate: plain
+    fs::path certificate, key;
+    bool on() const { return !certificate.empty(); }
 };
 
 struct ListenConfig {
     HostPort data{"127.0.0.1", 8080};
     HostPort admin{"127.0.0.1", 9091};
+    TlsFiles data_tls, admin_tls;
 };
 
 struct ServerConfig {
@@ -88,6 +95,7 @@ struct PoolConfig {
     Duration max_idle{900'000};
     Duration connect_timeout{5'000};
     Duration max_age{3'600'000};
+    Duration realtime_drain{0}; // after a reset, older realtime sessions end after this; 0: by themselves
 };
 
 struct CacheConfig {
@@ -120,6 +128,9 @@ struct SafetyConfig {
     fs::path rules;
     bool emergency = false;
     std::string moderation_url; // optional OpenAI-compatible moderation endpoint
+    std::string moderation_key; // its credential
+    Duration moderation_timeout{2'000};
+    bool moderation_required = true; // refuse when it cannot be asked
 };
 
 struct StoreConfig {

@@ -60,6 +60,7 @@ Json provider_json(const ProviderConfig& p)
             {"secret_key", secret(p.secret_key)},
             {"timeout", text(p.timeout)},
             {"first_byte_timeout", text(p.first_byte_timeout)},
+            {"realtime_drain", text(p.realtime_drain)},
             {"max_connections", p.max_connections},
             {"max_concurrent", p.max_concurrent},
             {"models", models},
@@ -76,13 +77,22 @@ Json provider_json(const ProviderConfig& p)
             {"insecure", p.insecure}};
 }
 
+Json tls(const TlsFiles& files)
+{
+    return {{"certificate", files.certificate.string()}, {"key", files.key.string()}};
+}
+
 Json config_json(const Config& c)
 {
     Json providers = Json::object();
     for (const auto& provider : c.providers)
         providers[provider.name] = provider_json(provider);
     return {{"name", c.name},
-            {"listen", {{"data", address(c.listen.data)}, {"admin", address(c.listen.admin)}}},
+            {"listen",
+             {{"data", address(c.listen.data)},
+              {"admin", address(c.listen.admin)},
+              {"data_tls", tls(c.listen.data_tls)},
+              {"admin_tls", tls(c.listen.admin_tls)}}},
             {"admin", {{"tokens", c.admin_tokens.string()}}},
             {"keys", {{"file", c.keys_file.string()}}},
             {"providers", providers},
@@ -90,7 +100,8 @@ Json config_json(const Config& c)
             {"pool",
              {{"max_idle", text(c.pool.max_idle)},
               {"connect_timeout", text(c.pool.connect_timeout)},
-              {"max_age", text(c.pool.max_age)}}},
+              {"max_age", text(c.pool.max_age)},
+              {"realtime_drain", text(c.pool.realtime_drain)}}},
             {"cache",
              {{"enabled", c.cache.enabled},
               {"store", c.cache.store},
@@ -114,7 +125,10 @@ Json config_json(const Config& c)
              {{"enabled", c.safety.enabled},
               {"rules", c.safety.rules.string()},
               {"emergency", c.safety.emergency},
-              {"moderation_url", c.safety.moderation_url}}},
+              {"moderation_url", c.safety.moderation_url},
+              {"moderation_key", secret(c.safety.moderation_key)},
+              {"moderation_timeout", text(c.safety.moderation_timeout)},
+              {"moderation_required", c.safety.moderation_required}}},
             {"control", {{"store", c.control.store}, {"path", c.control.path.string()}}},
             {"records",
              {{"store", c.records.store},

@@ -28,6 +28,19 @@ void read_address(Fields& fields, std::string_view key, HostPort& out)
         fields.report(node.error(parsed.error().message, parsed.error().hint));
 }
 
+void read_tls(Fields& parent, std::string_view key, TlsFiles& out)
+{
+    if (!parent.has(key))
+        return;
+    Fields fields(parent.take(key), key, parent.context());
+    fields.path("certificate", out.certificate);
+    fields.path("key", out.key);
+    for (const std::string_view part : {"certificate", "key"})
+        if (!fields.has(part))
+            fields.report(fields.node().error(fmt::format("'{}' needs '{}'", key, part),
+                                              "Add certificate: PATH and key: PATH, both PEM."));
+}
+
 void read_server(Fields fields, ServerConfig& out)
 {
     std::uint32_t threads = out.threads;
@@ -50,6 +63,7 @@ void read_pool(Fields fields, PoolConfig& out)
     fields.duration("max_idle", out.max_idle);
     fields.duration("connect_timeout", out.connect_timeout);
     fields.duration("max_age", out.max_age);
+    fields.duration("realtime_drain", out.realtime_drain);
 }
 
 void read_cache(Fields fields, CacheConfig& out)
@@ -89,6 +103,9 @@ void read_safety(Fields fields, SafetyConfig& out)
     fields.flag("emergency", out.emergency);
     fields.path("rules", out.rules);
     fields.text("moderation_url", out.moderation_url);
+    fields.secret("moderation_key", out.moderation_key);
+    fields.duration("moderation_timeout", out.moderation_timeout);
+    fields.flag("moderation_required", out.moderation_required);
     if (!out.moderation_url.empty())
         if (auto fine = check_endpoint(out.moderation_url, false); !fine)
             fields.report(fields.take("moderation_url").error(fine.error().message, fine.error().hint));
@@ -127,6 +144,8 @@ void read_root(const YamlNode& root, Config& config, FieldContext& context)
         Fields listen(section("listen"), "listen", context);
         read_address(listen, "data", config.listen.data);
         read_address(listen, "admin", config.listen.admin);
+        read_tls(listen, "data_tls", config.listen.data_tls);
+        read_tls(listen, "admin_tls", config.listen.admin_tls);
     }
     {
         Fields admin(section("admin"), "admin", context);

@@ -172,6 +172,7 @@ ProviderConfig read_provider(const YamlNode& node, const std::string& name, Fiel
     check_region(fields, provider);
     fields.duration("timeout", provider.timeout);
     fields.duration("first_byte_timeout", provider.first_byte_timeout);
+    fields.duration("realtime_drain", provider.realtime_drain);
     fields.count("max_connections", provider.max_connections, 1, 100'000);
     fields.count("max_concurrent", provider.max_concurrent, 1, 1'000'000);
     read_operations(fields, provider);

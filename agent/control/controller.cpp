@@ -105,6 +105,16 @@ class ControllerImpl final : public Controller {
         return state;
     }
 
+    void farewell() override
+    {
+        const std::lock_guard beating(beat_mutex_);
+        leaving_ = true;
+        ReplicaInfo info;
+        info.name = options_.replica_name;
+        info.pid = ::getpid();
+        (void)store_->farewell(info).has_value(); // else it counts until its last beat is old
+    }
+
     void reload() override
     {
         const std::lock_guard lock(mutex_);
@@ -316,6 +326,9 @@ class ControllerImpl final : public Controller {
 
     void heartbeat()
     {
+        const std::lock_guard beating(beat_mutex_);
+        if (leaving_)
+            return;
         ReplicaInfo info;
         {
             const std::lock_guard lock(mutex_);
@@ -359,6 +372,8 @@ class ControllerImpl final : public Controller {
     }
 
     const Options options_;
+    std::mutex beat_mutex_; // taken before mutex_
+    bool leaving_ = false;
     mutable std::mutex mutex_; // guards what the thread shares with callers
     std::condition_variable wake_, applied_;
     Inputs inputs_;

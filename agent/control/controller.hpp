@@ -66,6 +66,8 @@ class Controller {
     virtual std::vector<AdminToken> tokens() const = 0; // read from the watched file
     virtual void set_admin_url(std::string url) = 0;
     virtual void reload() = 0; // SIGHUP: look at the files now
+    // It drains: the other replicas stop counting it at once, and it beats no more.
+    virtual void farewell() = 0;
     virtual void stop() = 0;
 };
 

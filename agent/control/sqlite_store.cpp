@@ -152,6 +152,18 @@ class SqliteStore final : public ControlStore {
         });
     }
 
+    Result<> farewell(const ReplicaInfo& replica) override
+    {
+        const std::lock_guard lock(mutex_);
+        return db_.write_lazily([&](SQLite::Database& db) -> Result<> {
+            SQLite::Statement forget(db, "DELETE FROM replicas WHERE name = ? AND pid = ?");
+            forget.bind(1, replica.name);
+            forget.bind(2, replica.pid);
+            forget.exec();
+            return {};
+        });
+    }
+
     Result<> heartbeat(const ReplicaInfo& replica) override
     {
         const std::lock_guard lock(mutex_);

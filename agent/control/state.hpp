@@ -8,7 +8,9 @@
 //   providers/<p>/timeout "120s"          providers/<p>/first_byte_timeout "30s"
 //   providers/<p>/endpoint URL            providers/<p>/region NAME          providers/<p>/regions/<r> URL
 //   providers/<p>/models/<operation> NAME providers/<p>/circuit_epoch int (a higher one closes the circuit)
+//   providers/<p>/realtime_drain "30s"
 //   pool/reset_epoch int (a higher one drains every older connection)  pool/max_idle "15m"
+//   pool/realtime_drain "30s"
 //   pool/connect_timeout "5s" cache/ttl/speech "1h"  cache/ttl/transcription "30m"  cache/max_bytes int
 //   cache/enabled bool cache/clear {"epoch": int, "prefix": "audio:tts:"} (a higher epoch drops what starts
 //   with the prefix) limits/per_key "1000/h"  limits/global "50/s"  limits/keys/<id> "10/s" limits/emergency
@@ -86,6 +88,7 @@ class ControlStore {
     virtual Result<std::uint64_t> expire_due() = 0; // removes what has expired; the revision afterwards
     virtual Result<std::vector<HistoryEntry>> history(std::size_t limit, const std::string& operation) = 0;
     virtual Result<> heartbeat(const ReplicaInfo& replica) = 0;
+    virtual Result<> farewell(const ReplicaInfo& replica) = 0; // it counts no longer; by name and pid
     virtual Result<std::vector<ReplicaInfo>> replicas(Duration seen_within) = 0;
     virtual Result<> append_journal(const std::string& line) = 0; // the CLI's mirrored journal
     virtual Result<std::vector<std::string>> journal(std::size_t limit) = 0;

@@ -60,9 +60,11 @@ struct ProviderHealth {
         1000}; // 0..1000, an exponential average of outcomes, passive and active
     std::atomic<std::int64_t> cooldown_until_ns{0}; // throttled or out of quota
     std::atomic<bool> auth_failed{false};
-    std::atomic<std::uint32_t> in_flight{0};
-    std::atomic<std::int64_t> last_probe_ms{0};  // wall clock; 0: never
-    std::atomic<std::uint32_t> last_probe_us{0}; // how long it took
+    std::atomic<std::uint32_t> in_flight{0}; // realtime sessions included
+    std::atomic<std::uint32_t> realtime{0};
+    std::atomic<std::uint64_t> realtime_closed{0}; // sessions we ended with 1001
+    std::atomic<std::int64_t> last_probe_ms{0};    // wall clock; 0: never
+    std::atomic<std::uint32_t> last_probe_us{0};   // how long it took
     std::atomic<bool> last_probe_ok{true};
     std::atomic<std::int64_t> quota_limit{-1}, quota_remaining{-1}; // from x-ratelimit headers; -1: not known
     std::atomic<std::uint64_t> outcomes[9]{};                       // by Outcome

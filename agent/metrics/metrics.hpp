@@ -17,7 +17,7 @@ namespace conduit::agent {
 
 struct PoolStats { // of one provider endpoint, summed over threads
     std::string provider;
-    std::uint64_t open = 0, idle = 0, in_use = 0, waiting = 0, draining = 0;
+    std::uint64_t open = 0, idle = 0, in_use = 0, waiting = 0, draining = 0, draining_realtime = 0;
     std::uint64_t created = 0, reused = 0, failed = 0, closed = 0;
     std::uint64_t limit = 0;
     std::uint64_t oldest_age_ms = 0;

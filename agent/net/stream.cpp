@@ -255,6 +255,10 @@ bool Stream::peer_closed()
 
 bool Stream::readable_now()
 {
+    // Session tickets make the socket readable and are no answer; before the handshake has ended they cannot
+    // come, and looking for data would carry the handshake on.
+    if (impl_->ssl && SSL_is_init_finished(impl_->ssl.get()) == 1)
+        return tls_has_data(*impl_);
     pollfd watched{impl_->fd.get(), POLLIN, 0};
     return ::poll(&watched, 1, 0) > 0;
 }

@@ -13,6 +13,8 @@
 #include <string>
 #include <sys/uio.h>
 
+struct ssl_ctx_st; // OpenSSL's SSL_CTX
+
 namespace conduit::agent {
 
 enum class IoStatus : std::uint8_t { ok, eof, timeout, cancelled, failed };
@@ -26,6 +28,9 @@ struct IoResult {
 
 struct TlsSession; // kept between connections of one endpoint, so that a handshake is short
 std::shared_ptr<TlsSession> make_tls_session();
+// TLS 1.2 or later with this certificate chain and key (PEM files).
+Result<std::shared_ptr<ssl_ctx_st>> make_server_context(const std::string& certificate,
+                                                        const std::string& key);
 
 struct TlsSettings {
     std::string host;    // for SNI and verification
@@ -65,6 +70,7 @@ class Stream final : public Timed, public Watched {
     static Task<std::unique_ptr<Stream>> connect(Loop& loop, Loop::Address address, SteadyTime deadline,
                                                  int& error);
     Task<Result<>> start_tls(TlsSettings settings);
+    Task<Result<>> accept_tls(std::shared_ptr<ssl_ctx_st> context); // the server's side, until the deadline
 
     void set_deadline(SteadyTime deadline) { deadline_ = deadline; }
     void set_write_deadline(SteadyTime deadline) { write_deadline_ = deadline; }
@@ -87,6 +93,7 @@ class Stream final : public Timed, public Watched {
     struct Impl;
 
   private:
+    Task<Result<>> shake_hands(std::string what);
     void on_tick(SteadyTime now) override;
     void on_events(std::uint32_t events) override;
     bool start_read(char* data, std::size_t size); // true: read_result_ holds the end of it

@@ -20,6 +20,7 @@ struct Stream::Impl {
 
 // One step of a TLS read; a status of ok with 0 bytes means "would block".
 IoResult tls_read(Stream::Impl& impl, char* data, std::size_t size);
+bool tls_has_data(Stream::Impl& impl); // decrypted bytes, the end or a fault: a read would not wait
 IoResult tls_write(Stream::Impl& impl, const char* data, std::size_t size);
 
 } // namespace conduit::agent

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// TLS towards providers: OpenSSL on the non-blocking socket itself, always verified.
+// TLS: OpenSSL on the non-blocking socket itself. Towards providers it always verifies.
 #include "agent/net/stream_impl.hpp"
 
 #include <cerrno>
@@ -74,6 +74,16 @@ IoResult tls_read(Stream::Impl& impl, char* data, std::size_t size)
     return {IoStatus::ok, got, 0};
 }
 
+bool tls_has_data(Stream::Impl& impl)
+{
+    ERR_clear_error();
+    char byte = 0;
+    std::size_t got = 0;
+    const int result = SSL_peek_ex(impl.ssl.get(), &byte, 1, &got);
+    const int error = result == 1 ? SSL_ERROR_NONE : SSL_get_error(impl.ssl.get(), result);
+    return error != SSL_ERROR_WANT_READ && error != SSL_ERROR_WANT_WRITE;
+}
+
 IoResult tls_write(Stream::Impl& impl, const char* data, std::size_t size)
 {
     ERR_clear_error();
@@ -105,6 +115,13 @@ Task<Result<>> Stream::start_tls(TlsSettings settings)
     impl_->session = settings.session;
     if (settings.session && settings.session->last)
         SSL_set_session(ssl, settings.session->last.get());
+    auto shaken = co_await shake_hands("TLS handshake with " + settings.host);
+    co_return shaken;
+}
+
+Task<Result<>> Stream::shake_hands(std::string what)
+{
+    SSL* ssl = impl_->ssl.get();
     for (;;) {
         ERR_clear_error();
         const int result = SSL_do_handshake(ssl);
@@ -112,12 +129,54 @@ Task<Result<>> Stream::start_tls(TlsSettings settings)
             co_return Result<>{};
         const IoResult step = tls_fault(*impl_, result);
         if (step.status != IoStatus::ok)
-            co_return Error{ErrorKind::unreachable,
-                            "TLS handshake with " + settings.host + " failed: " + tls_reason(*impl_)};
+            co_return Error{ErrorKind::unreachable, what + " failed: " + tls_reason(*impl_)};
         const IoResult waited = co_await wait_readable();
         if (!waited)
-            co_return Error{ErrorKind::unreachable, "TLS handshake with " + settings.host + " took too long"};
+            co_return Error{ErrorKind::unreachable, what + " took too long"};
     }
+}
+
+Task<Result<>> Stream::accept_tls(std::shared_ptr<SSL_CTX> context)
+{
+    impl_->ssl.reset(SSL_new(context.get()), SSL_free);
+    SSL* ssl = impl_->ssl.get();
+    SSL_set_fd(ssl, impl_->fd.get());
+    SSL_set_accept_state(ssl);
+    auto shaken = co_await shake_hands("TLS handshake");
+    co_return shaken;
+}
+
+namespace {
+
+Error file_error(std::string_view what, const std::string& file)
+{
+    char text[256] = "unknown reason";
+    if (const unsigned long code = ERR_peek_last_error(); code != 0)
+        ERR_error_string_n(code, text, sizeof text);
+    ERR_clear_error();
+    return {ErrorKind::usage,
+            std::string("cannot use the ") + std::string(what) + " in " + file + ": " + text,
+            "Give the PEM file of the certificate with its chain, and the PEM file of its key."};
+}
+
+} // namespace
+
+Result<std::shared_ptr<SSL_CTX>> make_server_context(const std::string& certificate, const std::string& key)
+{
+    std::shared_ptr<SSL_CTX> context(SSL_CTX_new(TLS_server_method()), SSL_CTX_free);
+    if (!context)
+        return fail(ErrorKind::failed, "cannot set up TLS");
+    SSL_CTX_set_min_proto_version(context.get(), TLS1_2_VERSION);
+    SSL_CTX_set_options(context.get(), SSL_OP_NO_RENEGOTIATION | SSL_OP_CIPHER_SERVER_PREFERENCE);
+    SSL_CTX_set_mode(context.get(), SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
+                                        SSL_MODE_RELEASE_BUFFERS);
+    if (SSL_CTX_use_certificate_chain_file(context.get(), certificate.c_str()) != 1)
+        return file_error("certificate", certificate);
+    if (SSL_CTX_use_PrivateKey_file(context.get(), key.c_str(), SSL_FILETYPE_PEM) != 1)
+        return file_error("key", key);
+    if (SSL_CTX_check_private_key(context.get()) != 1)
+        return file_error("key (it is of another certificate)", key);
+    return context;
 }
 
 } // namespace conduit::agent

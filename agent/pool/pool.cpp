@@ -45,6 +45,7 @@ std::vector<PoolStats> PoolBoard::stats() const
         stats.in_use = stats.open - stats.idle;
         stats.waiting = entry->waiting;
         stats.draining = entry->draining;
+        stats.draining_realtime = entry->draining_realtime;
         stats.created = entry->created;
         stats.reused = entry->reused;
         stats.failed = entry->failed;
@@ -70,8 +71,13 @@ void Pool::configure(const PoolConfig& config, std::uint64_t epoch)
     if (epoch > epoch_) {
         epoch_ = epoch;
         close_idle();
-        for (Upstream* busy : lent_)
-            ++busy->endpoint->entry->draining;
+        for (Upstream* busy : lent_) {
+            if (busy->counted_in != nullptr)
+                continue; // since an earlier reset
+            PoolBoard::Entry& entry = *busy->endpoint->entry;
+            busy->counted_in = busy->realtime ? &entry.draining_realtime : &entry.draining;
+            ++*busy->counted_in;
+        }
     }
 }
 
@@ -219,8 +225,8 @@ void Pool::give_back(std::unique_ptr<Upstream> connection, bool reusable)
     Endpoint& endpoint = *connection->endpoint;
     PoolBoard::Entry& entry = *endpoint.entry;
     const bool drained = connection->epoch < epoch_;
-    if (drained && entry.draining > 0)
-        --entry.draining;
+    if (connection->counted_in != nullptr)
+        --*connection->counted_in;
     // Somebody on another thread waits for the slot: an idle connection here would be of no use to him.
     const bool wanted_elsewhere = entry.waiting.load(std::memory_order_relaxed) > endpoint.waiters.size();
     if (!reusable || drained || connection->stream->cancelled() ||

@@ -22,7 +22,7 @@ class PoolBoard {
   public:
     struct Entry {
         std::string provider;
-        std::atomic<std::uint32_t> limit{0}, open{0}, idle{0}, waiting{0}, draining{0};
+        std::atomic<std::uint32_t> limit{0}, open{0}, idle{0}, waiting{0}, draining{0}, draining_realtime{0};
         std::atomic<std::uint64_t> created{0}, reused{0}, failed{0}, closed{0};
     };
     Entry& of(const std::string& provider); // created on first use, never freed
@@ -46,7 +46,9 @@ struct Upstream { // one connection, lent to one request at a time
     SteadyTime created{}, idle_since{};
     std::uint64_t epoch = 0;
     std::uint64_t requests = 0;
-    bool reused = false; // had served a request before this one
+    bool reused = false;                              // had served a request before this one
+    bool realtime = false;                            // lent for as long as two people talk
+    std::atomic<std::uint32_t>* counted_in = nullptr; // draining since a reset: where that is counted
 };
 
 struct PoolTarget {

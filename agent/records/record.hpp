@@ -39,6 +39,7 @@ struct RequestRecord {
     bool streamed = false;
     std::uint64_t bytes_in = 0, bytes_out = 0;
     std::uint32_t characters = 0; // speech input
+    std::uint32_t tokens = 0;     // chat: prompt and answer, as the provider counted them
     double audio_seconds = 0;     // measured, not guessed from the size; 0 when it could not be measured
     double cost_usd = 0;
     std::uint32_t total_us = 0;      // first byte in to last byte out
@@ -51,7 +52,7 @@ double cost_of(const Price& price, Operation operation, double audio_seconds, st
 
 struct UsageRow { // the answer of usage/top and usage/show
     std::string key_id, provider, model, operation, day;
-    std::uint64_t requests = 0, errors = 0, characters = 0, bytes_in = 0, bytes_out = 0;
+    std::uint64_t requests = 0, errors = 0, characters = 0, tokens = 0, bytes_in = 0, bytes_out = 0;
     double audio_seconds = 0, cost_usd = 0;
 };
 

@@ -45,6 +45,7 @@ std::string record_line(const RequestRecord& r)
                     {"bytes_in", r.bytes_in},
                     {"bytes_out", r.bytes_out},
                     {"characters", r.characters},
+                    {"tokens", r.tokens},
                     {"audio_seconds", r.audio_seconds},
                     {"cost_usd", r.cost_usd},
                     {"total_us", r.total_us},
@@ -82,6 +83,7 @@ std::optional<RequestRecord> parse_record_line(std::string_view text)
     r.bytes_in = number_or<std::uint64_t>(line, "bytes_in", 0);
     r.bytes_out = number_or<std::uint64_t>(line, "bytes_out", 0);
     r.characters = number_or<std::uint32_t>(line, "characters", 0);
+    r.tokens = number_or<std::uint32_t>(line, "tokens", 0);
     r.audio_seconds = std::max(0.0, json_number_or(line, "audio_seconds", 0));
     r.cost_usd = std::max(0.0, json_number_or(line, "cost_usd", 0));
     r.total_us = number_or<std::uint32_t>(line, "total_us", 0);

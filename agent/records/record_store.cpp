@@ -47,6 +47,14 @@ Error sqlite_error(std::string_view action, const fs::path& path, const std::exc
             "Check the disk and the file's owner; records wait in the spool meanwhile."};
 }
 
+bool has_column(SQLite::Database& database, const char* table, const char* column)
+{
+    SQLite::Statement find(database, "SELECT count(*) FROM pragma_table_info(?) WHERE name = ?");
+    find.bind(1, table);
+    find.bind(2, column);
+    return find.executeStep() && find.getColumn(0).getInt() > 0;
+}
+
 // One thread writes: SQLite's own mutex would only cost.
 template <class T> SQLite::Database open_writable(const T& path)
 {
@@ -55,6 +63,9 @@ template <class T> SQLite::Database open_writable(const T& path)
     database.exec("PRAGMA journal_mode=WAL");
     database.exec("PRAGMA synchronous=NORMAL");
     database.exec(k_schema);
+    for (const char* table : {"requests", "usage_daily"}) // files of before tokens were counted
+        if (!has_column(database, table, "tokens"))
+            database.exec(fmt::format("ALTER TABLE {} ADD COLUMN tokens INTEGER NOT NULL DEFAULT 0", table));
     return database;
 }
 
@@ -65,6 +76,7 @@ std::string day_of(WallTime time)
 
 struct UsageSums {
     std::int64_t requests = 0, errors = 0, characters = 0, bytes_in = 0, bytes_out = 0;
+    std::int64_t tokens = 0;
     double audio_seconds = 0, cost_usd = 0;
 };
 // Views into the batch, which outlives them.
@@ -80,6 +92,7 @@ std::map<UsageKey, UsageSums> summed(const std::vector<RequestRecord>& records)
         ++sum.requests;
         sum.errors += record.status >= 400 ? 1 : 0;
         sum.characters += record.characters;
+        sum.tokens += record.tokens;
         sum.bytes_in += static_cast<std::int64_t>(record.bytes_in);
         sum.bytes_out += static_cast<std::int64_t>(record.bytes_out);
         sum.audio_seconds += record.audio_seconds;
@@ -96,7 +109,8 @@ constexpr std::array<Grouping, 5> k_groupings{{{"key", "key_id"},
                                                {"model", "model"},
                                                {"operation", "operation"},
                                                {"day", "day"}}};
-constexpr std::array<std::string_view, 4> k_orders{"requests", "cost", "audio_seconds", "characters"};
+constexpr std::array<std::string_view, 5> k_orders{"requests", "cost", "audio_seconds", "characters",
+                                                   "tokens"};
 
 Result<std::vector<std::string>> columns_of(const UsageQuery& query)
 {
@@ -128,19 +142,20 @@ std::string usage_sql(const std::vector<std::string>& columns, const std::string
 {
     return fmt::format(
         R"(SELECT {0}, sum(n), sum(errors), sum(characters), sum(bytes_in), sum(bytes_out),
-                  sum(seconds), sum(cost)
+                  sum(seconds), sum(cost), sum(tokens)
            FROM (SELECT day, key_id, provider, model, operation, requests AS n, errors, characters, bytes_in,
-                        bytes_out, audio_seconds AS seconds, cost_usd AS cost
+                        bytes_out, audio_seconds AS seconds, cost_usd AS cost, tokens
                  FROM usage_daily WHERE day >= ?1
                  UNION ALL
                  SELECT ?2, key_id, provider, model, operation, 1, status >= 400, characters, bytes_in,
-                        bytes_out, audio_seconds, cost_usd
+                        bytes_out, audio_seconds, cost_usd, tokens
                  FROM requests WHERE time_ms >= ?3 AND time_ms < ?4)
            GROUP BY {0} ORDER BY {1} DESC, {0} LIMIT ?5)",
         join(columns, ", "),
         order == "cost"            ? "sum(cost)"
         : order == "audio_seconds" ? "sum(seconds)"
         : order == "characters"    ? "sum(characters)"
+        : order == "tokens"        ? "sum(tokens)"
                                    : "sum(n)");
 }
 
@@ -150,12 +165,12 @@ struct RecordStore::Impl {
     fs::path path;
     SQLite::Database database;
     SQLite::Statement insert{database,
-                             "INSERT INTO requests VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"};
-    SQLite::Statement upsert{database, R"(INSERT INTO usage_daily VALUES (?,?,?,?,?,?,?,?,?,?,?,?)
+                             "INSERT INTO requests VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"};
+    SQLite::Statement upsert{database, R"(INSERT INTO usage_daily VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)
         ON CONFLICT DO UPDATE SET requests = requests + excluded.requests, errors = errors + excluded.errors,
         characters = characters + excluded.characters, bytes_in = bytes_in + excluded.bytes_in,
         bytes_out = bytes_out + excluded.bytes_out, audio_seconds = audio_seconds + excluded.audio_seconds,
-        cost_usd = cost_usd + excluded.cost_usd)"};
+        cost_usd = cost_usd + excluded.cost_usd, tokens = tokens + excluded.tokens)"};
     SQLite::Statement number{database, "SELECT number FROM writers WHERE id = ?"};
     SQLite::Statement remember{database, "INSERT OR REPLACE INTO writers VALUES (?,?,?)"};
 
@@ -207,6 +222,7 @@ struct RecordStore::Impl {
         integer(r.total_us);
         integer(r.first_byte_us);
         integer(r.overhead_us);
+        integer(r.tokens);
         insert.exec();
     }
 
@@ -222,6 +238,7 @@ struct RecordStore::Impl {
             upsert.bind(++at, value);
         upsert.bind(++at, sum.audio_seconds);
         upsert.bind(++at, sum.cost_usd);
+        upsert.bind(++at, sum.tokens);
         upsert.exec();
     }
 };
@@ -320,7 +337,8 @@ Result<std::vector<UsageRow>> RecordStore::usage(const fs::path& path, const Usa
             for (auto* count : {&row.requests, &row.errors, &row.characters, &row.bytes_in, &row.bytes_out})
                 *count = static_cast<std::uint64_t>(select.getColumn(at++).getInt64());
             row.audio_seconds = select.getColumn(at++).getDouble();
-            row.cost_usd = select.getColumn(at).getDouble();
+            row.cost_usd = select.getColumn(at++).getDouble();
+            row.tokens = static_cast<std::uint64_t>(select.getColumn(at).getInt64());
             rows.push_back(std::move(row));
         }
         return rows;

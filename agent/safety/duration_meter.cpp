@@ -91,6 +91,11 @@ AudioInfo DurationMeter::info() const
     return info;
 }
 
+std::uint64_t DurationMeter::looked_at() const
+{
+    return impl_->meter ? impl_->meter->looked_at() : 0;
+}
+
 std::optional<double> DurationMeter::seconds() const
 {
     std::optional<double> seconds;

@@ -16,6 +16,7 @@ class FormatMeter {
     virtual void feed(std::string_view bytes) = 0;
     virtual std::optional<double> seconds() const = 0;
     virtual void describe(AudioInfo& info) const = 0;
+    virtual std::uint64_t looked_at() const { return 0; } // see DurationMeter
 };
 
 // Collects the next n bytes out of pieces, after skipping what was asked to be skipped.
@@ -34,21 +35,34 @@ class Gatherer {
         return held_.size() >= n;
     }
     std::string_view held() const { return held_; }
-    void drop(std::size_t n = std::string::npos) { held_.erase(0, n); }
-    void skip(std::uint64_t n) { skip_ = n; }
-    // What is held begins nothing: look one byte further. Looking is dear, so that it ends some time.
+    void drop(std::size_t n = std::string::npos)
+    {
+        found_ += std::min(n, held_.size());
+        held_.erase(0, n);
+    }
+    void skip(std::uint64_t n)
+    {
+        found_ += n;
+        skip_ = n;
+    }
+    // What is held begins nothing: look one byte further. Looking is dear, so that it ends once more bytes
+    // led nowhere than led to something: a damaged file is looked through, noise is not.
     void resync()
     {
-        drop(1);
-        if (++lost_ > k_max_lost)
-            skip(~0ULL);
+        held_.erase(0, 1);
+        gave_up_ = ++lost_ > k_may_lose + found_;
+        if (gave_up_)
+            skip_ = ~0ULL;
     }
+    bool gave_up() const { return gave_up_; }
+    std::uint64_t looked_at() const { return lost_; }
 
   private:
-    static constexpr std::size_t k_max_lost = 256U << 10U;
+    static constexpr std::uint64_t k_may_lose = 8192;
     std::string held_;
     std::uint64_t skip_ = 0;
-    std::size_t lost_ = 0;
+    std::uint64_t lost_ = 0, found_ = 0; // bytes
+    bool gave_up_ = false;
 };
 
 inline std::uint64_t read_le(std::string_view bytes, std::size_t at, std::size_t size)

@@ -100,8 +100,12 @@ class Mp3Meter final : public FormatMeter {
         while (!in.empty())
             step(in);
     }
-    std::optional<double> seconds() const override { return counter_.seconds(); }
+    std::optional<double> seconds() const override
+    {
+        return gather_.gave_up() ? std::nullopt : counter_.seconds();
+    }
     void describe(AudioInfo& info) const override { counter_.describe(info); }
+    std::uint64_t looked_at() const override { return gather_.looked_at(); }
 
   private:
     void step(std::string_view& in)
@@ -190,8 +194,12 @@ class AdtsMeter final : public FormatMeter {
             }
         }
     }
-    std::optional<double> seconds() const override { return counter_.seconds(); }
+    std::optional<double> seconds() const override
+    {
+        return gather_.gave_up() ? std::nullopt : counter_.seconds();
+    }
     void describe(AudioInfo& info) const override { counter_.describe(info); }
+    std::uint64_t looked_at() const override { return gather_.looked_at(); }
 
   private:
     Gatherer gather_;

@@ -78,6 +78,7 @@ class DurationMeter {
     DurationMeter& operator=(DurationMeter&&) noexcept;
     void feed(std::string_view bytes);
     AudioInfo info() const;
+    std::uint64_t looked_at() const;       // positions where a frame was looked for: what the measuring costs
     std::optional<double> seconds() const; // after the last piece; nothing when the container does not tell
 
   private:

@@ -4,6 +4,7 @@
 #include "agent/net/http1.hpp"
 #include "agent/net/stream.hpp"
 #include "agent/server/answer.hpp"
+#include "agent/server/tls_listener.hpp"
 #include "agent/server/upload.hpp"
 
 #include <condition_variable>
@@ -27,6 +28,7 @@ constexpr std::size_t k_max_connections = 256;
 struct AdminPort::Impl {
     AdminHandler handler;
     int fd;
+    TlsListener* tls;
     Loop loop{0};
     std::unique_ptr<Stream> listener;
     std::thread loop_thread;
@@ -177,7 +179,13 @@ Task<void> AdminPort::Impl::session(int client)
         ClientInput input;
         input.buffer = loop.buffer();
         ClientSink sink(stream, 10s);
-        for (;;) {
+        bool secured = true;
+        if (tls != nullptr) {
+            stream.set_deadline(std::chrono::steady_clock::now() + 10s);
+            const Result<> shaken = co_await stream.accept_tls(tls->context());
+            secured = shaken.has_value();
+        }
+        while (secured) {
             const bool again = co_await request(stream, parser, input, sink);
             if (!again)
                 break;
@@ -203,7 +211,8 @@ Task<void> AdminPort::Impl::accept_loop()
     }
 }
 
-AdminPort::AdminPort(AdminHandler handler, int fd) : impl_(std::make_unique<Impl>(std::move(handler), fd))
+AdminPort::AdminPort(AdminHandler handler, int fd, TlsListener* tls)
+    : impl_(std::make_unique<Impl>(std::move(handler), fd, tls))
 {
     if (!impl_->handler)
         return;

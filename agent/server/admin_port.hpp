@@ -10,12 +10,14 @@
 
 namespace conduit::agent {
 
+class TlsListener;
 using AdminHandler = std::function<AdminResponse(const AdminRequest&)>; // null: no admin API
 
 class AdminPort {
   public:
     // fd: a listening socket, or -1 for none; the handler threads serve the data port's health too.
-    AdminPort(AdminHandler handler, int fd);
+    // tls: null for plain; outlives this.
+    AdminPort(AdminHandler handler, int fd, TlsListener* tls = nullptr);
     ~AdminPort();
     // Runs a handler and comes back to the caller's loop.
     Task<AdminResponse> run(Loop& loop, AdminRequest request);

@@ -94,7 +94,7 @@ void account(ClientCall& call)
     if (call.provider_index < call.config().providers.size() && record.cache != CacheUse::hit &&
         record.cache != CacheUse::joined && record.outcome != Outcome::client_error)
         record.cost_usd = cost_of(call.config().providers[call.provider_index].price, record.operation,
-                                  record.audio_seconds, record.characters, 0);
+                                  record.audio_seconds, record.characters, record.tokens);
     Shared& shared = call.worker.shared;
     if (record.outcome != Outcome::ok)
         shared.log.warn("request failed", {{"request_id", record.request_id},

@@ -53,6 +53,7 @@ struct ClientCall {
     HeaderList extra_headers; // of the answer
     RequestRecord record;
     std::size_t provider_index = k_max_providers;
+    ProviderHealth* health = nullptr; // of the provider that is being asked
     SteadyTime started, deadline;
     std::chrono::steady_clock::duration waited{0}; // for the provider and for the client's bytes: not ours
 };

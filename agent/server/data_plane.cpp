@@ -15,6 +15,7 @@ Task<DataPlane::TestResult> probe_provider(Worker& worker, std::size_t index, Du
     const Adapter& adapter = adapter_for(provider.kind);
     call.deadline = call.started + timeout;
     call.undecoded = true;
+    call.health = worker.health[index];
     ProbeSpec spec = adapter.probe(provider, worker.shared.clock.now());
     if (!spec.request.body)
         spec.request.body = "";

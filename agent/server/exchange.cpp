@@ -63,6 +63,7 @@ Task<Attempt> exchange(ClientCall& call, std::size_t provider_index)
         co_return Attempt{.outcome = Outcome::unsupported, .message = upstream.error().message};
     ProviderHealth& health = *call.worker.health[provider_index];
     health.in_flight.fetch_add(1, std::memory_order_relaxed);
+    call.health = &health;
     Attempt attempt;
     if (upstream->transport == Transport::websocket)
         attempt = co_await websocket_exchange(call, provider, adapter, *upstream);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // One HTTP attempt: send, read the head, judge it, and only then let anything through to the client.
 #include "agent/server/exchange.hpp"
+#include "agent/server/exchange_hold.hpp"
 
 #include "core/text.hpp"
 
@@ -58,6 +59,7 @@ struct HttpExchange {
     Attempt attempt;
     bool reusable = false;
     SteadyTime deadline;
+    ChatUsage usage;
 
     void prepare();
     Task<Sent> send();
@@ -315,6 +317,8 @@ Task<bool> HttpExchange::forward(ResponseDecoder* decoder, AnswerHead& head, Bod
     std::string out;
     const bool hold = decoder != nullptr && !decoder->streams();
     bool first_read = true;
+    HoldBack back(call, head, decoder == nullptr);
+    call.captured.clear(); // of an attempt that broke off
     for (;;) {
         pieces.clear();
         const auto used = framing.take(connection->parser, {buffer.data() + begin, end - begin}, pieces);
@@ -344,9 +348,15 @@ Task<bool> HttpExchange::forward(ResponseDecoder* decoder, AnswerHead& head, Bod
             call.capture = call.capture && call.captured.size() + piece.size() <= k_capture_limit;
             if (call.capture)
                 call.captured.append(piece);
+            if (call.request.operation == Operation::chat)
+                usage.add(piece);
         }
+        const bool kept = !call.sink.begun() && back.keep(pieces, last);
+        if (kept)
+            connection->stream->set_deadline(deadline);
         bool going = true;
-        const bool ready = last || (!hold && (!pieces.empty() || (!first_read && !call.sink.begun())));
+        const bool ready =
+            !kept && (last || (!hold && (!pieces.empty() || (!first_read && !call.sink.begun()))));
         if (ready && !call.sink.begun()) {
             connection->stream->set_deadline(deadline);
             add_conduit_headers(call, head.headers);
@@ -407,6 +417,8 @@ Task<void> HttpExchange::relay()
     const bool whole = co_await forward(decoder.get(), head, framing);
     if (decoder && decoder->audio_seconds())
         call.record.audio_seconds = *decoder->audio_seconds();
+    if (call.request.operation == Operation::chat)
+        call.record.tokens = usage.tokens();
     reusable = reusable && whole && begin == end;
     if (whole || !call.sink.begun() || call.gone) {
         if (!whole && attempt.outcome == Outcome::broken && !call.sink.begun())
@@ -440,6 +452,7 @@ Task<void> HttpExchange::run()
         const IoResult head = co_await read_head();
         if (head) {
             const HttpHead& answer = connection->parser.head();
+            note_quota(call.health, answer);
             reusable = sent == Sent::all && answer.keep_alive;
             if (answer.status >= 400 || answer.status < 200)
                 co_await read_error();

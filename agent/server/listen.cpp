@@ -54,8 +54,9 @@ Result<UniqueFd> listen_on(const HostPort& address, int inherited)
     return fd;
 }
 
-std::string url_of_socket(int fd)
+std::string url_of_socket(int fd, bool tls)
 {
+    const std::string_view scheme = tls ? "https" : "http";
     sockaddr_storage storage{};
     socklen_t size = sizeof storage;
     if (getsockname(fd, reinterpret_cast<sockaddr*>(&storage), &size) != 0)
@@ -64,15 +65,15 @@ std::string url_of_socket(int fd)
     if (storage.ss_family == AF_INET6) {
         const auto* v6 = reinterpret_cast<const sockaddr_in6*>(&storage);
         if (IN6_IS_ADDR_UNSPECIFIED(&v6->sin6_addr))
-            return fmt::format("http://[::1]:{}", ntohs(v6->sin6_port));
+            return fmt::format("{}://[::1]:{}", scheme, ntohs(v6->sin6_port));
         inet_ntop(AF_INET6, &v6->sin6_addr, text, sizeof text);
-        return fmt::format("http://[{}]:{}", text, ntohs(v6->sin6_port));
+        return fmt::format("{}://[{}]:{}", scheme, text, ntohs(v6->sin6_port));
     }
     const auto* v4 = reinterpret_cast<const sockaddr_in*>(&storage);
     if (v4->sin_addr.s_addr == INADDR_ANY)
-        return fmt::format("http://127.0.0.1:{}", ntohs(v4->sin_port));
+        return fmt::format("{}://127.0.0.1:{}", scheme, ntohs(v4->sin_port));
     inet_ntop(AF_INET, &v4->sin_addr, text, sizeof text);
-    return fmt::format("http://{}:{}", text, ntohs(v4->sin_port));
+    return fmt::format("{}://{}:{}", scheme, text, ntohs(v4->sin_port));
 }
 
 } // namespace conduit::agent

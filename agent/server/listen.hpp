@@ -10,6 +10,6 @@ namespace conduit::agent {
 
 // A listening TCP socket: the inherited descriptor when there is one (>= 0), else a new one. Port 0: any.
 Result<UniqueFd> listen_on(const HostPort& address, int inherited);
-std::string url_of_socket(int fd); // "http://127.0.0.1:8080"
+std::string url_of_socket(int fd, bool tls = false); // "http://127.0.0.1:8080"
 
 } // namespace conduit::agent

@@ -2,6 +2,7 @@
 // GET /v1/realtime: frames are checked and passed on untouched, the client's masks included; close codes with
 // their reasons go through at once.
 #include "agent/server/exchange.hpp"
+#include "agent/server/realtime_end.hpp"
 #include "agent/server/session.hpp"
 
 #include "agent/net/websocket.hpp"
@@ -15,7 +16,8 @@ namespace conduit::agent {
 namespace {
 
 constexpr auto k_idle = 15min;
-constexpr auto k_close_wait = 5s; // for the other side's answer to a close
+constexpr auto k_close_wait = 5s; // for the provider's answer to a close
+constexpr auto k_frame_wait = 2s; // for the end of a frame under way
 
 struct Direction {
     Stream& from;
@@ -26,6 +28,8 @@ struct Direction {
     bool closed = false;    // a close frame went through
     bool broken = false;    // the sender broke the protocol
     bool to_failed = false; // the receiver is gone
+    bool stop = false;      // end at the next frame's end
+    std::string_view leave; // why we end it
     std::string held;       // half a frame head
 };
 
@@ -80,7 +84,7 @@ Task<void> pump(Worker& worker, Direction& way, std::string first)
             std::copy(buffer.data() + ready, buffer.data() + end, buffer.data());
             end -= ready;
         }
-        if (way.closed || way.broken)
+        if (way.closed || way.broken || (way.stop && way.left == 0))
             co_return;
         way.from.set_deadline(std::chrono::steady_clock::now() + k_idle);
         const IoResult got = co_await way.from.read(buffer.data() + end, Buffer::k_size - end);
@@ -103,37 +107,58 @@ Task<void> say_goodbye(Direction& way, bool receiver_closed)
     if (way.closed || way.to_failed || receiver_closed || way.left > 0)
         co_return;
     const bool to_provider = way.masked;
-    const std::uint16_t code = way.broken ? 1002 : to_provider ? 1001 : 1011;
+    const bool going = !way.leave.empty();
+    const std::uint16_t code = way.broken ? 1002 : to_provider || going ? 1001 : 1011;
     const std::string_view reason = way.broken    ? "protocol error"
+                                    : going       ? way.leave
                                     : to_provider ? "the client went away"
                                                   : "the provider's connection was lost";
     const std::string frame = ws_close(code, reason, to_provider);
     co_await way.to.write(std::string_view(frame));
 }
 
-Task<void> relay(ClientCall& call, Stream& client, Stream& provider, std::string from_client,
-                 std::string from_provider)
+// We end it: what the provider sends is cut between two frames, and the client is told to come back.
+Task<void> take_leave(Direction& down, Signal& down_ended, std::string_view reason)
 {
+    down.leave = reason;
+    down.stop = true;
+    if (down.left == 0)
+        down.from.interrupt_read();
+    co_await down_ended.wait(std::chrono::steady_clock::now() + k_frame_wait);
+}
+
+Task<void> relay(ClientCall& call, ProviderHealth& health, Stream& client, Upstream& upstream,
+                 std::string from_client, std::string from_provider)
+{
+    Stream& provider = *upstream.stream;
     Direction up{client, provider, true};
     Direction down{provider, client, false};
     Signal up_ended(call.worker.loop), down_ended(call.worker.loop), any(call.worker.loop);
     spawn(pump_beside(call.worker, up, std::move(from_client), up_ended, any));
     spawn(pump_beside(call.worker, down, std::move(from_provider), down_ended, any));
     // Whoever ends first decides; the other one gets a moment to answer a close.
+    RealtimeEnd end(call.worker, call.record.provider, upstream.epoch, client, provider, any);
     co_await any.wait(SteadyTime::max());
-    const bool provider_lost = down_ended.is_set() && !up_ended.is_set() && !down.closed;
+    const bool sent_away = !up_ended.is_set() && !down_ended.is_set();
+    if (sent_away)
+        co_await take_leave(down, down_ended, end.reason());
+    const bool provider_lost = !sent_away && down_ended.is_set() && !up_ended.is_set() && !down.closed;
     if (up_ended.is_set() && !down_ended.is_set()) {
         co_await say_goodbye(up, down.closed);
         co_await down_ended.wait(std::chrono::steady_clock::now() + k_close_wait);
     } else if (down_ended.is_set() && !up_ended.is_set()) {
         co_await say_goodbye(down, up.closed);
-        co_await up_ended.wait(std::chrono::steady_clock::now() + k_close_wait);
+        co_await up_ended.wait(std::chrono::steady_clock::now() + end.close_wait());
     }
     provider.cancel();
     if (!up_ended.is_set() || !down_ended.is_set())
         client.cancel();
     co_await up_ended.wait(SteadyTime::max());
     co_await down_ended.wait(SteadyTime::max());
+    if (sent_away) {
+        call.record.error = "going_away";
+        health.realtime_closed.fetch_add(1);
+    }
     if (down.broken || provider_lost)
         call.record.outcome = Outcome::broken;
 }
@@ -333,7 +358,9 @@ Task<void> relay_realtime(ClientCall& call, Stream& client, const HttpHead& head
     }
     ProviderHealth& health = *call.worker.health[call.provider_index];
     health.in_flight.fetch_add(1);
+    health.realtime.fetch_add(1);
     call.worker.realtime.fetch_add(1);
+    shake.connection->realtime = true;
     const std::string accept = accept_head(call, head, head.find("sec-websocket-key"));
     const IoResult sent = co_await client.write(std::string_view(accept));
     const SteadyTime opened = call.now();
@@ -342,7 +369,7 @@ Task<void> relay_realtime(ClientCall& call, Stream& client, const HttpHead& head
         std::string early(input.view());
         input.begin = input.end = input.floor = 0;
         input.buffer.reset();
-        co_await relay(call, client, *shake.connection->stream, std::move(early), std::move(shake.rest));
+        co_await relay(call, health, client, *shake.connection, std::move(early), std::move(shake.rest));
     }
     call.record.status = 101;
     call.record.streamed = true;
@@ -351,6 +378,7 @@ Task<void> relay_realtime(ClientCall& call, Stream& client, const HttpHead& head
     // A session is billed by its length: the audio inside is not looked at.
     call.record.audio_seconds = std::chrono::duration<double>(call.now() - opened).count();
     call.worker.realtime.fetch_sub(1);
+    health.realtime.fetch_sub(1);
     health.in_flight.fetch_sub(1);
     call.worker.pool.give_back(std::move(shake.connection), false);
     account(call);

@@ -2,6 +2,7 @@
 // The request path: authenticate, blocklist, limits, safety, cache, choose, send, cache, account.
 #include "agent/server/exchange.hpp"
 #include "agent/server/flight.hpp"
+#include "agent/server/moderation.hpp"
 
 #include <algorithm>
 #include <fmt/format.h>
@@ -158,8 +159,11 @@ Task<void> serve(ClientCall& call, std::string_view content_type)
     if (!refusal && call.upload != nullptr)
         refusal = co_await read_request(call, content_type);
     if (!refusal)
-        if (const auto text = text_to_check(call))
+        if (const auto text = text_to_check(call)) {
             refusal = check_safety(call, *text);
+            if (!refusal && is_moderated(call))
+                refusal = co_await moderate(call, *text);
+        }
     if (!refusal) {
         Flight flight(call); // cache and single-flight
         const bool answered = co_await flight.take_answer();

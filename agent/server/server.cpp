@@ -5,6 +5,7 @@
 #include "agent/server/in_process.hpp"
 #include "agent/server/listen.hpp"
 #include "agent/server/session.hpp"
+#include "agent/server/tls_listener.hpp"
 
 #include <condition_variable>
 #include <csignal>
@@ -40,6 +41,12 @@ class ServerImpl final : public Server, public SessionHost {
     Result<> listen()
     {
         TRY_ASSIGN(data_fd_, listen_on(options_.data, options_.data_fd));
+        if (options_.data_tls.on()) {
+            TRY_ASSIGN(data_tls_, TlsListener::open(options_.data_tls, shared_.log));
+        }
+        if (options_.admin_on && options_.admin_tls.on()) {
+            TRY_ASSIGN(admin_tls_, TlsListener::open(options_.admin_tls, shared_.log));
+        }
         if (options_.admin_on) {
             TRY_ASSIGN(admin_fd_, listen_on(options_.admin, options_.admin_fd));
         }
@@ -49,9 +56,19 @@ class ServerImpl final : public Server, public SessionHost {
     void publish(std::shared_ptr<const Snapshot> snapshot, std::shared_ptr<const SafetyRules> rules) override;
     void start(AdminHandler admin) override;
     void stop(Deadline deadline) override;
-    std::string data_url() const override { return url_of_socket(data_fd_.get()); }
-    std::string admin_url() const override { return admin_fd_ ? url_of_socket(admin_fd_.get()) : ""; }
+    std::string data_url() const override { return url_of_socket(data_fd_.get(), data_tls_ != nullptr); }
+    std::string admin_url() const override
+    {
+        return admin_fd_ ? url_of_socket(admin_fd_.get(), admin_tls_ != nullptr) : "";
+    }
     bool draining() const override { return shared_.draining; }
+    Result<> reload_tls() override
+    {
+        for (const auto* tls : {&data_tls_, &admin_tls_})
+            if (*tls)
+                TRY((*tls)->reload());
+        return {};
+    }
 
     Task<void> answer_admin(Loop& loop, AnswerSink& sink, AdminRequest request) override;
 
@@ -81,6 +98,7 @@ class ServerImpl final : public Server, public SessionHost {
     std::vector<std::unique_ptr<Worker>> workers_;
     std::vector<std::thread> threads_;
     UniqueFd data_fd_, admin_fd_;
+    std::unique_ptr<TlsListener> data_tls_, admin_tls_; // null: plain
     std::unique_ptr<AdminPort> admin_port_;
     bool has_admin_ = false;
     enum class State : std::uint8_t { opened, running, stopped };
@@ -143,6 +161,11 @@ void ServerImpl::publish(std::shared_ptr<const Snapshot> snapshot, std::shared_p
 Task<void> ServerImpl::run_session(Worker& worker, int fd)
 {
     ClientSession session(worker, *this, fd);
+    if (data_tls_) {
+        const bool secured = co_await session.secure(data_tls_->context());
+        if (!secured)
+            co_return;
+    }
     co_await session.run();
 }
 
@@ -184,7 +207,7 @@ void ServerImpl::start(AdminHandler admin)
     }
     for (auto& worker : workers_)
         threads_.emplace_back([w = worker.get()] { w->loop.run(); });
-    admin_port_ = std::make_unique<AdminPort>(std::move(admin), admin_fd_.get());
+    admin_port_ = std::make_unique<AdminPort>(std::move(admin), admin_fd_.get(), admin_tls_.get());
     workers_.front()->loop.post([this] { spawn(probe_forever(*workers_.front())); });
     state_ = State::running;
     shared_.ready = true;
@@ -197,13 +220,16 @@ void ServerImpl::stop(Deadline deadline)
         if (state_ != State::running || shared_.draining)
             return;
     }
+    // A realtime session is told to go when the time is over, and gets a moment to say goodbye.
+    const Deadline goodbyes(deadline.left() + 1500ms);
+    shared_.drain_until = deadline.at();
     shared_.draining = true;
     on_every_worker([this](Worker& worker) {
         listeners_[worker.index()]->cancel();
         for (ClientSession* session : worker.sessions)
             session->stop_when_idle();
     });
-    while (connections() > 0 && !deadline.passed())
+    while (connections() > 0 && (!deadline.passed() || (realtime_sessions() > 0 && !goodbyes.passed())))
         std::this_thread::sleep_for(10ms);
     admin_port_->stop();
     const std::lock_guard lock(state_mutex_);

@@ -20,6 +20,7 @@ class Server : public DataPlane, public GaugeSource {
         HostPort data, admin;
         bool admin_on = true;
         int data_fd = -1, admin_fd = -1; // inherited listening sockets
+        TlsFiles data_tls, admin_tls;
     };
     struct Parts { // outlive the server
         Limiter& limiter;
@@ -43,6 +44,8 @@ class Server : public DataPlane, public GaugeSource {
     virtual std::string data_url() const = 0;
     virtual std::string admin_url() const = 0;
     virtual bool draining() const = 0;
+    // Reads certificates and keys again now; a file that cannot be used leaves what was there.
+    virtual Result<> reload_tls() = 0;
     // Stops accepting, lets requests end until the deadline, then stops the threads.
     virtual void stop(Deadline deadline) = 0;
 };

@@ -134,6 +134,13 @@ Task<ClientSession::HeadResult> ClientSession::read_head()
     }
 }
 
+Task<bool> ClientSession::secure(std::shared_ptr<ssl_ctx_st> context)
+{
+    stream_.set_deadline(std::chrono::steady_clock::now() + worker_.snapshot->config.server.header_timeout);
+    const Result<> shaken = co_await stream_.accept_tls(std::move(context));
+    co_return shaken.has_value();
+}
+
 Task<void> ClientSession::run()
 {
     while (!close_ && !stopping_) {

@@ -20,6 +20,7 @@ class ClientSession {
   public:
     ClientSession(Worker& worker, SessionHost& host, int fd);
     ~ClientSession();
+    Task<bool> secure(std::shared_ptr<ssl_ctx_st> context); // before run(): TLS
     Task<void> run();
     void stop_when_idle(); // drain: an idle connection ends now, a busy one after its request
     bool idle() const { return idle_; }

@@ -120,6 +120,118 @@ TEST_CASE("a client that breaks the WebSocket protocol does not reach the provid
     CHECK(seen.substr(0, 1) == "\x88"); // a close, nothing of the frame
 }
 
+namespace {
+
+// A provider that keeps its side open and answers the close it gets.
+ScriptedServer::Script held(std::atomic<int>& opened, std::string& last)
+{
+    return realtime([&](RawConnection& connection) {
+        ++opened;
+        last = connection.read_exactly(8);
+        connection.send(ws_close(1001, "", false));
+    });
+}
+
+std::string close_code(RawConnection& client)
+{
+    const std::string frame = client.read_exactly(4);
+    return frame.size() == 4 && frame[0] == '\x88' ? frame.substr(2) : frame;
+}
+
+const std::string k_going_away = "\x03\xe9"; // 1001
+
+} // namespace
+
+TEST_CASE("a drain waits for a realtime session and ends what is left with 1001")
+{
+    std::atomic<int> opened{0};
+    std::string last;
+    ScriptedServer provider(held(opened, last));
+    TestAgent agent(agent_yaml(provider_line("openai", provider.url())));
+    RawConnection client = RawConnection::to(agent.port());
+    client.send(upgrade());
+    CHECK(client.read_message(false).status() == 101);
+    CHECK(eventually([&] { return opened == 1; }));
+    std::string code;
+    std::thread watching([&] {
+        code = close_code(client);
+        client.send(ws_close(1001, "", true));
+    });
+    const auto since = std::chrono::steady_clock::now();
+    agent.stop(600ms);
+    CHECK(std::chrono::steady_clock::now() - since >= 600ms);
+    watching.join();
+    CHECK(code == k_going_away);
+    CHECK(last.substr(0, 1) == "\x88"); // the client's answer reached the provider
+    CHECK(agent.health().of("openai").realtime_closed == 1);
+}
+
+TEST_CASE("a disabled provider's realtime sessions end with 1001 after its realtime_drain only")
+{
+    std::atomic<int> opened{0};
+    std::string last;
+    ScriptedServer provider(held(opened, last));
+    ScriptedProvider other(mp3_answer);
+    TestAgent agent(agent_yaml(provider_line("openai", provider.url()) +
+                               provider_line("other", other.url(), 0, ", operations: [speech]")));
+    RawConnection client = RawConnection::to(agent.port());
+    client.send(upgrade());
+    CHECK(client.read_message(false).status() == 101);
+    CHECK(eventually([&] { return opened == 1; }));
+    CHECK(agent.health().of("openai").realtime == 1);
+    agent.set("providers/openai/realtime_drain", R"("300ms")");
+    const auto since = std::chrono::steady_clock::now();
+    agent.set("providers/openai/enabled", "false");
+    CHECK(close_code(client) == k_going_away);
+    CHECK(std::chrono::steady_clock::now() - since >= 300ms);
+    client.send(ws_close(1001, "", true));
+    CHECK(eventually([&] { return agent.health().of("openai").realtime == 0; }));
+    CHECK(agent.health().of("openai").realtime_closed == 1);
+}
+
+TEST_CASE("a pool reset leaves realtime sessions alone unless it has a realtime_drain")
+{
+    std::atomic<int> opened{0};
+    std::string last;
+    ScriptedServer provider(held(opened, last));
+    TestAgent agent(agent_yaml(provider_line("openai", provider.url())));
+    RawConnection client = RawConnection::to(agent.port());
+    client.send(upgrade());
+    CHECK(client.read_message(false).status() == 101);
+    CHECK(eventually([&] { return opened == 1; }));
+    agent.set("pool/reset_epoch", "1");
+    agent.set("pool/reset_epoch", "2");
+    CHECK(agent.server().pool_stats().at(0).draining == 0);
+    CHECK(agent.server().pool_stats().at(0).draining_realtime == 1);
+    CHECK(agent.health().of("openai").realtime_closed == 0);
+    agent.set("pool/realtime_drain", R"("100ms")");
+    CHECK(close_code(client) == k_going_away);
+    client.send(ws_close(1001, "", true));
+    CHECK(eventually([&] { return agent.server().pool_stats().at(0).draining_realtime == 0; }));
+}
+
+TEST_CASE("a realtime session is ended between two frames")
+{
+    std::atomic<bool> finish{false};
+    const std::string frame = ws_frame(WsOpcode::text, std::string(1000, 'x'), false);
+    ScriptedServer provider(realtime([&](RawConnection& connection) {
+        connection.send(frame.substr(0, 500));
+        eventually([&] { return finish.load(); });
+        connection.send(frame.substr(500));
+        connection.read_exactly(8);
+    }));
+    TestAgent agent(agent_yaml(provider_line("openai", provider.url())));
+    RawConnection client = RawConnection::to(agent.port());
+    client.send(upgrade());
+    CHECK(client.read_message(false).status() == 101);
+    CHECK(client.read_exactly(500) == frame.substr(0, 500));
+    agent.set("pool/realtime_drain", R"("1ms")");
+    agent.set("pool/reset_epoch", "1");
+    finish = true;
+    CHECK(client.read_exactly(frame.size() - 500) == frame.substr(500));
+    CHECK(close_code(client) == k_going_away);
+}
+
 TEST_CASE("a realtime request without an upgrade is refused, and one without a provider too")
 {
     ScriptedProvider provider([](const auto&) { return http_answer(401, "application/json", "{}"); });

@@ -34,6 +34,10 @@ class BreakableStore final : public agent::ControlStore {
     {
         return away_ ? Result<std::vector<agent::HistoryEntry>>(gone()) : store_->history(limit, operation);
     }
+    Result<> farewell(const agent::ReplicaInfo& replica) override
+    {
+        return away_ ? Result<>(gone()) : store_->farewell(replica);
+    }
     Result<> heartbeat(const agent::ReplicaInfo& replica) override
     {
         return away_ ? Result<>(gone()) : store_->heartbeat(replica);

@@ -178,3 +178,31 @@ TEST_CASE("hostile bytes never crash and never make nonsense")
         REQUIRE(seconds <= static_cast<double>(bytes.size()));
     }
 }
+
+TEST_CASE("noise that claims to be MP3 is looked at for a few kilobytes and no longer")
+{
+    std::mt19937 random(7);
+    std::string bytes = "\xFF\xFB\x90\x64"s;
+    while (bytes.size() < 1U << 20U)
+        bytes += static_cast<char>(random());
+    DurationMeter meter;
+    meter.feed(bytes);
+    CHECK(meter.info().format == AudioFormat::mp3);
+    CHECK(meter.looked_at() < 16'384);
+    CHECK_FALSE(meter.seconds().has_value());
+}
+
+TEST_CASE("an MP3 with a damaged stretch is still measured")
+{
+    const std::string frame =
+        "\xFF\xFB\x90\x64"s + std::string(413, '\x11'); // 417 bytes, 1152 samples, 44.1 kHz
+    std::string bytes;
+    for (int i = 0; i < 200; ++i)
+        bytes += frame;
+    bytes += std::string(20'000, '\x55');
+    for (int i = 0; i < 200; ++i)
+        bytes += frame;
+    DurationMeter meter;
+    meter.feed(bytes);
+    CHECK(meter.seconds().value_or(0) == Approx(400 * 1152 / 44100.0).margin(0.1));
+}
