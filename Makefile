@@ -7,7 +7,7 @@ PREFIX ?= /usr/local
 JOBS ?= $(shell nproc)
 PRESET ?= dev
 
-.PHONY: help deps build dev test demo bench lint format generate install clean
+.PHONY: help deps build dev test demo bench lint format generate install uninstall clean
 
 help: ## Show the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -43,7 +43,10 @@ generate: build ## Refresh completions, man pages and the command reference from
 	@build/release/bin/conduitctl docs generate --to .
 
 install: build ## Install below PREFIX (DESTDIR is obeyed)
-	@cmake --install build/release --prefix "$(DESTDIR)$(PREFIX)"
+	@DESTDIR="$(DESTDIR)" cmake --install build/release --prefix "$(PREFIX)"
+
+uninstall: ## Remove what install put below PREFIX (DESTDIR is obeyed)
+	@tools/uninstall "$(DESTDIR)$(PREFIX)"
 
 clean: ## Remove every build folder
 	@rm -rf build
