@@ -4,10 +4,10 @@
 #include "cli/app/operations.hpp"
 #include "cli/commands/all.hpp"
 #include "cli/commands/instances.hpp"
+#include "cli/ops/reversal_watch.hpp"
 #include "cli/orchestrator/local/sim_faults.hpp"
 #include "cli/orchestrator/local/supervisor.hpp"
 
-#include <algorithm>
 #include <array>
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -252,17 +252,15 @@ Result<Report> sim(App& app, const SimFlags& o)
 // undoing a `scale` asks this very supervisor and must not wait for it from within.
 std::function<void(WallTime)> reversal_hook(App& app)
 {
-    return [&app](WallTime now) {
+    return [&app, watch = ops::ReversalWatch()](WallTime now) mutable {
         const auto operations = app.operations();
         if (!operations)
             return;
         auto& store = (*operations)->reversals();
-        (void)store.beat().has_value(); // a beat that is missed is seen by whoever asks for --for
-        const auto pending = store.list();
-        const bool due = pending && std::ranges::any_of(*pending, [&](const ops::Reversal& r) {
-                             return r.state == "pending" && r.due <= now;
-                         });
-        if (due && app.spawn_self)
+        if (watch.should_beat(now))
+            (void)store.beat().has_value(); // one that is missed is seen by whoever asks for --for
+        const auto reversals = store.list();
+        if (reversals && watch.should_serve(*reversals, now) && app.spawn_self)
             app.spawn_self({"reversals", "serve", "--once"});
     };
 }
