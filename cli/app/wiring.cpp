@@ -5,6 +5,7 @@
 #include "cli/backend/agent.hpp"
 #include "cli/orchestrator/local/layout.hpp"
 #include "cli/orchestrator/local/orchestrator.hpp"
+#include "cli/orchestrator/local/stack.hpp"
 #include "cli/targets/control_target.hpp"
 #include "cli/targets/workloads.hpp"
 #include "core/process.hpp"
@@ -129,6 +130,9 @@ void wire(App& app)
         return backends->http(&a.cancel());
     });
     app.agents_slot.set(make_context_agents);
+    app.local_slot.set([](App& a) -> Result<std::unique_ptr<local::LocalStack>> {
+        return local::make_local_stack([&a] { return a.http(); });
+    });
     app.operations_slot.set([](App& a) -> Result<std::unique_ptr<Operations>> {
         auto operations = std::make_unique<Operations>(a);
         operations->add_target("agent", [](App& b) -> Result<std::unique_ptr<ops::Target>> {

@@ -122,28 +122,10 @@ void put_text(Json& object, const char* key, const std::string& value)
     if (!value.empty())
         object[key] = value;
 }
-template <class T> void put_number(Json& object, const char* key, const std::optional<T>& value)
-{
-    if (value)
-        object[key] = *value;
-}
 void put_part(Json& object, const char* key, Json part)
 {
     if (!part.empty())
         object[key] = std::move(part);
-}
-
-Json guards_json(const GuardConfig& guards)
-{
-    Json json{{"protected", guards.protected_}};
-    put_number(json, "min_replicas", guards.min_replicas);
-    put_number(json, "max_replicas", guards.max_replicas);
-    put_number(json, "min_healthy_providers", guards.min_healthy_providers);
-    put_number(json, "min_healthy_instances", guards.min_healthy_instances);
-    put_number(json, "max_weight_shift", guards.max_weight_shift);
-    put_number(json, "max_delete", guards.max_delete);
-    put_number(json, "max_concurrent", guards.max_concurrent);
-    return json;
 }
 
 Json stores_json(const Context& context)

@@ -9,8 +9,6 @@
 #include "core/text.hpp"
 #include "tests/support/catch.hpp"
 
-#include <nlohmann/json.hpp>
-
 namespace conduit::agent {
 
 inline const WallTime k_then = *parse_time("2015-08-30T12:36:00.000Z");

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tests/unit/agent/providers/aws_samples.hpp"
 
+#include <nlohmann/json.hpp>
+
 using namespace conduit;
 using namespace conduit::agent;
 

@@ -4,6 +4,7 @@
 #include "cli/config/schema.hpp"
 #include "tests/support/catch.hpp"
 
+#include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
 using namespace conduit;
@@ -55,9 +56,9 @@ TEST_CASE("the documented example is read whole")
     CHECK(prod.postgres.password.str() == "command:pass show conduit/pg");
     CHECK(prod.backup.keep_monthly == 12);
     CHECK(prod.backup.recipients == std::vector<std::string>{"age1abc"});
-    CHECK(prod.guards.protected_);
+    CHECK(prod.guards.protected_context);
     CHECK(prod.guards.min_replicas == 3);
-    CHECK(prod.guards.max_delete == Approx(0.1));
+    CHECK(prod.guards.max_delete_share == Approx(0.1));
 }
 
 TEST_CASE("without a file there is one context, local")
@@ -153,4 +154,41 @@ TEST_CASE("folders follow the XDG variables, relative ones are ignored")
     CHECK(paths.state_dir == "/h/.local/state/conduitctl");
     CHECK(paths.cache_dir == "/h/.cache/conduitctl");
     CHECK(resolve_paths({{"HOME", "/h"}, {"CONDUIT_CONFIG", "/x.yaml"}}).config_file == "/x.yaml");
+}
+
+TEST_CASE("guards are read from a context, written back, and mistakes have a place")
+{
+    const auto guards = [](std::string_view text) -> Result<GuardConfig> {
+        auto config = parse_config(fmt::format("contexts:\n  prod:\n    guards: {{{}}}\n", text), k_places);
+        if (!config)
+            return config.error();
+        return config->find("prod")->guards;
+    };
+    const auto read =
+        guards("protected: true, min_replicas: 3, max_weight_shift: 20%, max_delete: [1000, 10%], "
+               "freeze: [{from: 2026-12-20T00:00:00Z, to: 2027-01-04T00:00:00Z, reason: year end}]");
+    REQUIRE(read);
+    CHECK(read->protected_context);
+    CHECK(read->min_replicas == 3);
+    CHECK(read->max_weight_shift == Approx(0.2));
+    CHECK(read->max_delete_count == 1000);
+    CHECK(read->max_delete_share == Approx(0.1));
+    REQUIRE(read->freeze.size() == 1);
+    CHECK(read->freeze[0].reason == "year end");
+    CHECK(dump_json(guards_json(*read)) ==
+          R"({"protected":true,"min_replicas":3,"max_weight_shift":0.2,"max_delete":[1000,"10%"],"freeze":[)"
+          R"({"from":"2026-12-20T00:00:00.000Z","to":"2027-01-04T00:00:00.000Z","reason":"year end"}]})");
+    CHECK(guards("max_delete: 500")->max_delete_count == 500);
+    CHECK(guards("max_delete: 0.1")->max_delete_share == Approx(0.1));
+    const auto fault = [&](std::string_view text) { return guards(text).error().message; };
+    CHECK(fault("min_replica: 3").contains("config.yaml:3"));
+    CHECK(fault("min_replica: 3").contains("min_replicas"));
+    CHECK(fault("freeze: [{from: 2026-12-20T00:00:00Z}]").contains("to is missing"));
+    CHECK(fault("freeze: [{from: yesterday, to: tomorrow}]").contains("config.yaml:3"));
+    CHECK(fault("freeze: [{from: 2027-01-04T00:00:00Z, to: 2026-12-20T00:00:00Z}]")
+              .contains("before it begins"));
+    CHECK(fault("freeze: soon").contains("freeze is a list"));
+    CHECK_FALSE(guards("max_delete: -1"));
+    CHECK_FALSE(guards("max_delete: some"));
+    CHECK_FALSE(guards("min_replicas: -1"));
 }
