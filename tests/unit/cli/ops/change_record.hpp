@@ -5,8 +5,6 @@
 #include "tests/support/catch.hpp"
 #include "tests/support/fakes/ops_bench.hpp"
 
-#include <nlohmann/json.hpp>
-
 namespace conduit::ops {
 
 inline std::vector<Phase> phases(const conduit::test::OpsBench& bench, const std::string& id)
@@ -21,7 +19,7 @@ inline std::vector<Phase> phases(const conduit::test::OpsBench& bench, const std
 
 inline std::string operation(const Report& report)
 {
-    return report.data->at("operation").get<std::string>();
+    return json_string_or(*report.data, "operation", "");
 }
 
 } // namespace conduit::ops

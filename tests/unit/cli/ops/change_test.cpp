@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tests/unit/cli/ops/change_record.hpp"
 
+#include <nlohmann/json.hpp>
+
 using namespace conduit;
 using namespace conduit::ops;
 using conduit::test::Fault;
