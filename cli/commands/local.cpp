@@ -103,6 +103,7 @@ Result<Report> up(App& app, const UpFlags& o)
         options.sim = false;
     options.timeout = app.global().timeout.value_or(15s);
     options.supervisor_argv = {app.program_path(), "local", "supervise", "--dir", dir.string()};
+    options.cancel = &app.cancel();
     TRY_ASSIGN(auto result, local::local_up(options));
     if (o.provider_latency) {
         TRY_ASSIGN(const auto sim, sim_target(app, *result.status));
@@ -137,6 +138,7 @@ Result<Report> down(App& app, const DownFlags& o)
     options.dir = dir;
     options.purge = o.purge;
     options.timeout = app.global().timeout.value_or(60s);
+    options.cancel = &app.cancel();
     TRY_ASSIGN(const auto result, local::local_down(options));
     Report report;
     report.data = Json{{"changed", result.changed}, {"purged", result.purged}, {"dir", dir.string()}};
@@ -148,7 +150,7 @@ Result<Report> down(App& app, const DownFlags& o)
 Result<Report> status(App& app, const DirOptions& o)
 {
     TRY_ASSIGN(const fs::path dir, local_dir(app, o.dir));
-    TRY_ASSIGN(const Json document, local::local_status(dir, app.deadline(5s)));
+    TRY_ASSIGN(const Json document, local::local_status(dir, app.deadline(5s), &app.cancel()));
     Report report;
     report.data = document;
     report.text = status_text(document);
@@ -229,7 +231,7 @@ Result<Report> sim(App& app, const SimFlags& o)
                     "For example: conduitctl local sim openai --down --for 2m");
     TRY_ASSIGN(const fs::path dir, local_dir(app, o.dir));
     const auto deadline = app.deadline(10s);
-    TRY_ASSIGN(const Json now, local::local_status(dir, deadline));
+    TRY_ASSIGN(const Json now, local::local_status(dir, deadline, &app.cancel()));
     TRY_ASSIGN(const auto target, sim_target(app, now));
     TRY_ASSIGN(Json all, local::list_faults(target, deadline));
     if (o.provider.empty())
@@ -309,19 +311,22 @@ Noun local()
              "Plain processes of this user under one folder; no root, no other server. Keys, tokens and "
              "agent.yaml are written at first and kept afterwards. It returns when every replica is ready.",
          .examples = {"conduitctl local up", "conduitctl local up --replicas 3 --port 9000"},
-         .also = {ErrorKind::refused, ErrorKind::locked}},
+         .also = {ErrorKind::refused, ErrorKind::locked, ErrorKind::partial}},
         up_flags, up));
     noun.verbs.push_back(
         verb<DownFlags>({.name = "down",
                          .summary = "End everything that local up started",
                          .effect = Effect::local,
                          .examples = {"conduitctl local down", "conduitctl local down --purge"},
-                         .also = {ErrorKind::locked, ErrorKind::unverified}},
+                         .also = {ErrorKind::locked, ErrorKind::partial, ErrorKind::unverified},
+                         .omitted = {{ErrorKind::unreachable, "nothing running is what it brings about"},
+                                     {ErrorKind::unknown, "it looks until no process is left, else 11"}}},
                         down_flags, down));
     noun.verbs.push_back(
         verb<DirOptions>({.name = "status",
                           .summary = "Show what runs here, its addresses and key files",
-                          .examples = {"conduitctl local status", "conduitctl local status -o json"}},
+                          .examples = {"conduitctl local status", "conduitctl local status -o json"},
+                          .omitted = {{ErrorKind::unreachable, "nothing running is an answer"}}},
                          dir_flags, status));
     noun.verbs.push_back(sim_verb());
     noun.verbs.push_back(verb<DirOptions>({.name = "supervise",

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "cli/orchestrator/local/layout.hpp"
+#include "core/cancel.hpp"
 #include "core/clock.hpp"
 #include "core/json.hpp"
 
@@ -24,6 +25,7 @@ struct UpOptions {
     std::vector<std::string> supervisor_argv; // the program that calls run_supervisor for this folder
     Duration timeout{15'000};
     std::function<void(std::string_view line)> progress;
+    const Cancel* cancel = nullptr; // interrupted, or partial once something was started or ended
 };
 
 struct UpResult {
@@ -40,6 +42,7 @@ struct DownOptions {
     bool purge = false; // removes the folder's content too
     Duration timeout{60'000};
     std::function<void(std::string_view line)> progress;
+    const Cancel* cancel = nullptr; // interrupted, or partial once something was started or ended
 };
 struct DownResult {
     bool changed = false;
@@ -50,6 +53,6 @@ Result<DownResult> local_down(const DownOptions& options);
 
 // The document of `local status -o json`. A folder without a supervisor is an answer ("running": false), not
 // an error.
-Result<Json> local_status(const fs::path& dir, Deadline deadline);
+Result<Json> local_status(const fs::path& dir, Deadline deadline, const Cancel* cancel = nullptr);
 
 } // namespace conduit::local
