@@ -5,6 +5,7 @@
 #include "cli/backend/agent.hpp"
 #include "cli/command/render.hpp"
 #include "cli/orchestrator/local_stack.hpp"
+#include "cli/orchestrator/orchestrator.hpp"
 #include "core/http.hpp"
 #include "core/text.hpp"
 
@@ -186,6 +187,11 @@ Result<Agents*> App::agents()
 Result<local::LocalStack*> App::local_stack()
 {
     return local_slot.get(*this);
+}
+
+Result<Orchestrator*> App::orchestrator()
+{
+    return orchestrator_slot.get(*this);
 }
 
 Result<Operations*> App::operations()

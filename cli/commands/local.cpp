@@ -102,6 +102,7 @@ Result<Report> up(App& app, const UpFlags& o)
         options.sim = false;
     options.timeout = app.global().timeout.value_or(15s);
     options.supervisor_argv = {app.program_path(), "local", "supervise", "--dir", dir.string()};
+    options.cancel = &app.cancel();
     TRY_ASSIGN(LocalStack * stack, app.local_stack());
     TRY_ASSIGN(auto result, stack->up(options));
     if (o.provider_latency) {
@@ -137,6 +138,7 @@ Result<Report> down(App& app, const DownFlags& o)
     options.dir = dir;
     options.purge = o.purge;
     options.timeout = app.global().timeout.value_or(60s);
+    options.cancel = &app.cancel();
     TRY_ASSIGN(LocalStack * stack, app.local_stack());
     TRY_ASSIGN(const auto result, stack->down(options));
     Report report;
@@ -150,7 +152,7 @@ Result<Report> status(App& app, const DirOptions& o)
 {
     TRY_ASSIGN(const fs::path dir, local_dir(app, o.dir));
     TRY_ASSIGN(LocalStack * stack, app.local_stack());
-    TRY_ASSIGN(const Json document, stack->status(dir, app.deadline(5s)));
+    TRY_ASSIGN(const Json document, stack->status(dir, app.deadline(5s), &app.cancel()));
     Report report;
     report.data = document;
     report.text = status_text(document);
@@ -232,7 +234,7 @@ Result<Report> sim(App& app, const SimFlags& o)
     TRY_ASSIGN(const fs::path dir, local_dir(app, o.dir));
     const auto deadline = app.deadline(10s);
     TRY_ASSIGN(LocalStack * stack, app.local_stack());
-    TRY_ASSIGN(const Json now, stack->status(dir, deadline));
+    TRY_ASSIGN(const Json now, stack->status(dir, deadline, &app.cancel()));
     TRY_ASSIGN(const auto sim, sim_control(now));
     TRY_ASSIGN(Json all, stack->faults(sim, deadline));
     if (o.provider.empty())
@@ -311,19 +313,22 @@ Noun local()
              "Plain processes of this user under one folder; no root, no other server. Keys, tokens and "
              "agent.yaml are written at first and kept afterwards. It returns when every replica is ready.",
          .examples = {"conduitctl local up", "conduitctl local up --replicas 3 --port 9000"},
-         .also = {ErrorKind::refused, ErrorKind::locked}},
+         .also = {ErrorKind::refused, ErrorKind::locked, ErrorKind::partial}},
         up_flags, up));
     noun.verbs.push_back(
         verb<DownFlags>({.name = "down",
                          .summary = "End everything that local up started",
                          .effect = Effect::local,
                          .examples = {"conduitctl local down", "conduitctl local down --purge"},
-                         .also = {ErrorKind::locked, ErrorKind::unverified}},
+                         .also = {ErrorKind::locked, ErrorKind::partial, ErrorKind::unverified},
+                         .omitted = {{ErrorKind::unreachable, "nothing running is what it brings about"},
+                                     {ErrorKind::unknown, "it looks until no process is left, else 11"}}},
                         down_flags, down));
     noun.verbs.push_back(
         verb<DirOptions>({.name = "status",
                           .summary = "Show what runs here, its addresses and key files",
-                          .examples = {"conduitctl local status", "conduitctl local status -o json"}},
+                          .examples = {"conduitctl local status", "conduitctl local status -o json"},
+                          .omitted = {{ErrorKind::unreachable, "nothing running is an answer"}}},
                          dir_flags, status));
     noun.verbs.push_back(sim_verb());
     noun.verbs.push_back(verb<DirOptions>({.name = "supervise",

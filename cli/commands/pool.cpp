@@ -154,6 +154,7 @@ Noun pool()
                  .text = "Idle connections close at once, busy ones after their request; realtime sessions "
                          "keep theirs until they end.",
                  .examples = {"conduitctl pool reset"},
+                 .omitted = {{ErrorKind::rolled_back, "it cannot be taken back: 10"}},
                  .covers = {"A-pool-reset-1"},
                  .backends = {"agent"}},
                 [](Flags& f, ChangeOnly& o) { change_flags(f, o.change); }, reset),

@@ -9,12 +9,15 @@ namespace {
 
 struct SwitchOptions {
     std::string provider;
+    bool persist = false;
     ops::ChangeOptions change;
 };
 
 void switch_flags(Flags& flags, SwitchOptions& o)
 {
     flags.arg("PROVIDER", o.provider, "Provider, as provider ls names it").complete(k_providers);
+    flags.flag("--persist", o.persist,
+               "In the agents' configuration file too, so that it outlives overrides");
     change_flags(flags, o.change);
 }
 
@@ -57,6 +60,9 @@ std::string quota_line(const Json& items, const std::string& provider)
 
 Result<Report> switch_to(App& app, const SwitchOptions& o, bool enabled)
 {
+    if (o.persist && o.change.revert_after)
+        return fail(ErrorKind::usage, "--persist and --for do not go together",
+                    "Leave out one: --persist is for good, --for ends by itself.");
     TRY_ASSIGN(const auto body, get(app, "/admin/v1/providers"));
     TRY_ASSIGN(const auto item, item_of(*body, o.provider));
     const auto& items = (*body)["items"];
@@ -71,7 +77,7 @@ Result<Report> switch_to(App& app, const SwitchOptions& o, bool enabled)
     change.shown = enabled ? "disabled → enabled" : "enabled → disabled";
     // What the base configuration says already needs no override, so that nothing is left behind.
     const bool as_configured =
-        json_bool_or(*item, "configured_enabled", true) == enabled && !o.change.revert_after;
+        json_bool_or(*item, "configured_enabled", true) == enabled && !o.change.revert_after && !o.persist;
     change.fields = {{"providers/" + o.provider + "/enabled", as_configured ? Json() : Json(enabled)}};
     change.lines = {{"traffic", traffic_line(now.names, now.weights, then.weights)}};
     if (!enabled)
@@ -79,6 +85,8 @@ Result<Report> switch_to(App& app, const SwitchOptions& o, bool enabled)
     change.verify = enabled ? "every replica applies the revision"
                             : "every replica applies the revision and none selects it any more";
     change.watch = "conduitctl provider ls --watch";
+    if (o.persist)
+        change.file_fields = {{fmt::format("providers/{}/enabled", o.provider), Json(enabled)}};
     return change_control(app, std::move(change), o.change);
 }
 
@@ -116,7 +124,9 @@ std::vector<Verb> provider_switch_verbs()
              "New requests go to the others by their weights; requests in flight finish. It is done when "
              "every "
              "replica has applied it and none selects the provider any more. With --for the agents enable it "
-             "again by themselves, also when nobody is there to do it.",
+             "again by themselves, also when nobody is there to do it. With --persist the base configuration "
+             "file of a "
+             "local context says so too; undo takes both back.",
          .examples = {"conduitctl provider disable openai --for 2h --reason \"OpenAI incident\"",
                       "conduitctl provider disable openai --check"},
          .covers = {"A-em-prov-1", "A-prov-disable-2", "E-err-prov-1"},

@@ -3,6 +3,7 @@
 // cli/orchestrator/local.
 #pragma once
 
+#include "core/cancel.hpp"
 #include "core/clock.hpp"
 #include "core/fs.hpp"
 #include "core/json.hpp"
@@ -26,6 +27,7 @@ struct UpOptions {
     std::vector<std::string> supervisor_argv; // the program that supervises this folder
     Duration timeout{15'000};
     std::function<void(std::string_view line)> progress;
+    const Cancel* cancel = nullptr; // interrupted, or partial once something was started or ended
 };
 struct UpResult {
     bool changed = false;
@@ -37,6 +39,7 @@ struct DownOptions {
     bool purge = false; // removes the folder's content too
     Duration timeout{60'000};
     std::function<void(std::string_view line)> progress;
+    const Cancel* cancel = nullptr; // as for UpOptions
 };
 struct DownResult {
     bool changed = false;
@@ -81,7 +84,7 @@ class LocalStack {
     virtual Result<DownResult> down(const DownOptions& options) = 0;
     // The document of `local status -o json`. A folder without a supervisor is an answer ("running": false),
     // not an error.
-    virtual Result<Json> status(const fs::path& dir, Deadline deadline) = 0;
+    virtual Result<Json> status(const fs::path& dir, Deadline deadline, const Cancel* cancel) = 0;
 
     // control_url: "sim_control_url" of status. {"items": [{"name", "fault", ...counters}]}
     virtual Result<Json> faults(const std::string& control_url, Deadline deadline) = 0;

@@ -16,6 +16,6 @@ Result<DownResult> local_down(const DownOptions& options);
 
 // The document of `local status -o json`. A folder without a supervisor is an answer ("running": false), not
 // an error.
-Result<Json> local_status(const fs::path& dir, Deadline deadline);
+Result<Json> local_status(const fs::path& dir, Deadline deadline, const Cancel* cancel = nullptr);
 
 } // namespace conduit::local

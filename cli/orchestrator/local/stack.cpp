@@ -16,9 +16,9 @@ class ProcessStack final : public LocalStack {
 
     Result<UpResult> up(const UpOptions& options) override { return local_up(options); }
     Result<DownResult> down(const DownOptions& options) override { return local_down(options); }
-    Result<Json> status(const fs::path& dir, Deadline deadline) override
+    Result<Json> status(const fs::path& dir, Deadline deadline, const Cancel* cancel) override
     {
-        return local_status(dir, deadline);
+        return local_status(dir, deadline, cancel);
     }
 
     Result<Json> faults(const std::string& control_url, Deadline deadline) override

@@ -114,7 +114,7 @@ TEST_CASE("choosing a context changes one line and keeps the comments")
         "# mine\ncurrent-context: local # here\ncontexts:\n  prod: {orchestrator: kubernetes} # eks\n");
     REQUIRE(save_current_context(folder.places, "prod"));
     CHECK(folder.read() ==
-          "# mine\ncurrent-context: prod\ncontexts:\n  prod: {orchestrator: kubernetes} # eks\n");
+          "# mine\ncurrent-context: prod # here\ncontexts:\n  prod: {orchestrator: kubernetes} # eks\n");
     const auto unknown = save_current_context(folder.places, "prd");
     REQUIRE_FALSE(unknown);
     CHECK(unknown.error().kind == ErrorKind::not_found);
@@ -129,9 +129,32 @@ TEST_CASE("a field is set only when the result is a good configuration")
     CHECK(folder.read() == before);
     REQUIRE(save_context_field(folder.places, "prod", "guards.min_replicas", "3"));
     CHECK(load_config(folder.places)->find("prod")->guards.min_replicas == 3);
-    CHECK(read_file(folder.places.file.string() + ".bak").value() == before);
+    CHECK(folder.read().starts_with("# a comment\n"));
+    CHECK_FALSE(fs::exists(folder.places.file.string() + ".bak"));
     REQUIRE(save_context_field(folder.places, "prod", "guards.min_replicas", ""));
     CHECK_FALSE(load_config(folder.places)->find("prod")->guards.min_replicas);
+}
+
+TEST_CASE("a field is set where it stands, and every comment stays")
+{
+    Folder folder;
+    folder.write("# mine\ncontexts:\n  prod: # the big one\n    system: audio # for now\n# the end\n");
+    REQUIRE(save_context_field(folder.places, "prod", "guards.min_replicas", "3"));
+    CHECK(folder.read() == "# mine\ncontexts:\n  prod: # the big one\n    system: audio # for now\n"
+                           "    guards:\n      min_replicas: 3\n# the end\n");
+    REQUIRE(remove_context(folder.places, "prod"));
+    CHECK(folder.read() == "# mine\n# the end\n");
+}
+
+TEST_CASE("a file that cannot be edited in place is rewritten, and kept beside as it was")
+{
+    Folder folder;
+    folder.write("# mine\ncontexts:\n  a: &a {system: audio}\n  b: *a\n");
+    const auto before = folder.read();
+    REQUIRE(save_context_field(folder.places, "a", "guards.min_replicas", "3"));
+    CHECK(load_config(folder.places)->find("a")->guards.min_replicas == 3);
+    CHECK_FALSE(load_config(folder.places)->find("b")->guards.min_replicas);
+    CHECK(read_file(folder.places.file.string() + ".bak").value() == before);
 }
 
 TEST_CASE("the schema names every field that the reader knows")
