@@ -55,7 +55,7 @@ JsonBox FakeAgents::effective(const std::string& path) const
             static const std::map<std::string, Json> defaults{
                 {"enabled", true},       {"circuit_epoch", 0}, {"max_connections", 100},
                 {"max_concurrent", 500}, {"timeout", "120s"},  {"first_byte_timeout", "30s"},
-                {"region", ""},          {"endpoint", ""}};
+                {"region", ""},          {"endpoint", ""},     {"realtime_drain", "0s"}};
             if (parts[2] == "weight")
                 return Json(provider.weight);
             if (const auto known = defaults.find(parts[2]); known != defaults.end())
@@ -66,6 +66,7 @@ JsonBox FakeAgents::effective(const std::string& path) const
         return {};
     }
     static const std::map<std::string, Json> others{{"pool/reset_epoch", 0},
+                                                    {"pool/realtime_drain", "0s"},
                                                     {"pool/max_idle", "15m"},
                                                     {"pool/connect_timeout", "5s"},
                                                     {"cache/ttl/speech", "1h"},
@@ -119,6 +120,8 @@ Json FakeAgents::provider_item(const Provider& p) const
             {"requests_5m", 100},
             {"selected_total", p.selected},
             {"in_flight", p.in_flight},
+            {"realtime", p.realtime},
+            {"realtime_closed_total", 0},
             {"quota", {{"limit", 1000}, {"remaining", 610}}},
             {"pool", {{"in_use", 3}, {"open", 12}, {"limit", 100}}},
             {"region", ""},
