@@ -105,7 +105,8 @@ class Line {
                 const auto equals = word.find('=');
                 const Flag* flag = find(std::string_view(word).substr(0, equals));
                 given_.push_back(word.substr(0, equals));
-                if (flag == nullptr || !flag->takes_value() || equals != std::string::npos)
+                if (flag == nullptr || !flag->takes_value() || equals != std::string::npos ||
+                    stands_alone(*flag, i + 1))
                     continue;
                 if (i + 1 == found_.rest.size())
                     pending_ = flag;
@@ -115,6 +116,13 @@ class Line {
                     ++i;
             }
         }
+    }
+
+    // A flag that needs no value takes the next word only if that can be one.
+    bool stands_alone(const Flag& flag, std::size_t next) const
+    {
+        return !flag.implied.empty() && (next == found_.rest.size() || found_.rest[next].empty() ||
+                                         found_.rest[next][0] < '0' || found_.rest[next][0] > '9');
     }
 
     Completion nouns(const std::string& word) const

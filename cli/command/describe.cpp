@@ -27,6 +27,8 @@ Json describe_flag(const Flag& flag)
     json["help"] = flag.help;
     json["required"] = flag.is_required;
     json["repeatable"] = flag.many();
+    if (!flag.implied.empty())
+        json["implied"] = flag.implied;
     if (!flag.default_text.empty())
         json["default"] = flag.default_text;
     if (const auto listed = choices(flag); !listed.empty())

@@ -15,6 +15,11 @@ Flag& Flag::value(std::string_view text)
     value_name = text;
     return *this;
 }
+Flag& Flag::implies(std::string_view value)
+{
+    implied = value;
+    return *this;
+}
 Flag& Flag::from_env(std::string_view variable)
 {
     env = variable;

@@ -83,6 +83,7 @@ struct Flag {
     std::string_view help;
     std::string_view value_name; // "DUR"; "" for a switch
     std::string_view env;        // read when the flag is absent
+    std::string_view implied;    // the value of a flag that may stand without one
     std::string default_text;    // how the initializer is shown; "" when there is nothing to show
     FlagTarget target;
     Completer completer;
@@ -95,6 +96,7 @@ struct Flag {
 
     Flag& value(std::string_view text); // another name for the value than the type's own
     Flag& from_env(std::string_view variable);
+    Flag& implies(std::string_view value); // --drain alone means --drain=30s
     Flag& complete(const Completer& with);
     Flag& between(double low, double high); // numbers only; usage error outside
     Flag& required();                       // arguments are, unless optional() says otherwise

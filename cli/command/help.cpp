@@ -38,6 +38,8 @@ std::string flag_names(const Flag& flag)
     const auto listed = choices(flag);
     if (!listed.empty() && flag.value_name == "CHOICE")
         return fmt::format("{} {}", names, join(listed, "|"));
+    if (!flag.implied.empty())
+        return fmt::format("{}[={}]", names, flag.value_name);
     return flag.takes_value() ? fmt::format("{} {}", names, flag.value_name) : names;
 }
 
@@ -50,6 +52,8 @@ std::string flag_help(const Flag& flag)
         help += " (may be repeated)";
     if (flag.is_required && flag.kind == Flag::Kind::option)
         help += " (required)";
+    if (!flag.implied.empty())
+        help += fmt::format(" [alone: {}]", flag.implied);
     if (!flag.default_text.empty())
         help += fmt::format(" [default: {}]", flag.default_text);
     if (!flag.env.empty())

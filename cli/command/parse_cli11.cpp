@@ -40,6 +40,7 @@ class Splitter {
     {
         const auto mark = std::ranges::find(words, "--");
         Words before(words.begin(), mark);
+        fill_implied(before);
         std::ranges::reverse(before); // CLI11 takes vectors from the back
         try {
             app_.parse(before);
@@ -84,8 +85,25 @@ class Splitter {
         else
             option = app_.add_flag(names);
         options_[flag.name] = option;
+        if (!flag.implied.empty())
+            implying_.push_back(&flag);
         if (!flag.is_hidden)
             known_.emplace_back(flag.name);
+    }
+
+    // "--drain openai" is "--drain=30s openai": the next word is its value only if it can be one.
+    void fill_implied(Words& words) const
+    {
+        for (std::size_t i = 0; i < words.size(); ++i) {
+            const auto found =
+                std::ranges::find_if(implying_, [&](const Flag* flag) { return flag->name == words[i]; });
+            if (found == implying_.end())
+                continue;
+            if (i + 1 < words.size() && assign(**found, std::span(&words[i + 1], 1)))
+                ++i;
+            else
+                words[i] += fmt::format("={}", (*found)->implied);
+        }
     }
 
     Result<> unknown_flag(std::string_view word) const
@@ -98,6 +116,7 @@ class Splitter {
     CLI::App app_;
     std::map<std::string, Words> values_;
     std::map<std::string_view, CLI::Option*> options_;
+    std::vector<const Flag*> implying_;
     Words known_{"--help"};
     Words positional_;
 };

@@ -45,6 +45,8 @@ std::string flag_title(const Flag& flag)
     const auto listed = choices(flag);
     if (flag.kind == Flag::Kind::option && !listed.empty() && flag.value_name == "CHOICE")
         title += " " + join(listed, "|");
+    else if (!flag.implied.empty())
+        title += fmt::format("[={}]", flag.value_name);
     else if (flag.kind == Flag::Kind::option)
         title += fmt::format(" {}", flag.value_name);
     return title;
@@ -56,6 +58,8 @@ std::string flag_text(const Flag& flag)
     if (const auto listed = choices(flag); !listed.empty() && flag.kind == Flag::Kind::argument)
         text += fmt::format(": {}", join(listed, ", "));
     text += ".";
+    if (!flag.implied.empty())
+        text += fmt::format(" Without a value: {}.", flag.implied);
     if (flag.is_required && flag.kind == Flag::Kind::option)
         text += " Required.";
     if (flag.many() && flag.kind == Flag::Kind::option)

@@ -79,7 +79,7 @@ Result<Report> unset(App& app, const UnsetOptions& o)
 // Epochs count what was done once (pool and circuit resets, cache clears); they configure nothing.
 bool is_epoch(std::string_view path)
 {
-    return path.ends_with("_epoch") || path == "cache/clear";
+    return path.ends_with("_epoch") || path == "cache/clear" || path == "pool/realtime_drain";
 }
 
 // What the run-time overrides make different from the base file.

@@ -41,11 +41,12 @@ Result<Report> stats(App& app)
     return report;
 }
 
-struct ChangeOnly {
+struct ResetOptions {
+    std::optional<Duration> drain;
     ops::ChangeOptions change;
 };
 
-Result<Report> reset(App& app, const ChangeOnly& o)
+Result<Report> reset(App& app, const ResetOptions& o)
 {
     TRY_ASSIGN(const auto values, read_paths(app, {"pool/reset_epoch"}));
     const auto& now = *values.at("pool/reset_epoch").effective;
@@ -55,13 +56,17 @@ Result<Report> reset(App& app, const ChangeOnly& o)
     change.resource = "pool";
     change.summary = "replace every connection to the providers";
     change.tier = ops::Tier::mild;
-    change.fields = {{"pool/reset_epoch", Json((now.is_number() ? now.get<std::int64_t>() : 0) + 1)}};
+    change.fields = {{"pool/reset_epoch", Json((now.is_number() ? now.get<std::int64_t>() : 0) + 1)},
+                     {"pool/realtime_drain", drain_json(o.drain)}};
     change.shown = "idle connections close now, busy ones after their request";
+    if (o.drain)
+        change.lines = {{"drain", fmt::format("realtime sessions have {}, then they are closed (1001)",
+                                              human_duration(*o.drain))}};
     change.verify = "no older connection is left in any replica";
     change.undo = "none: connections are opened anew as they are needed";
     change.reversible = false;
     change.watch = "conduitctl pool stats";
-    return change_control(app, std::move(change), o.change);
+    return change_control(app, std::move(change), waiting_for(o.change, o.drain));
 }
 
 struct SetOptions {
@@ -145,19 +150,25 @@ Noun pool()
                   .covers = {"A-overview-3", "A-pool-stats-1", "A-ts-lat-4"},
                   .backends = {"agent"}},
                  stats),
-            verb<ChangeOnly>(
+            verb<ResetOptions>(
                 {.name = "reset",
                  .summary = "Replace connections gracefully, cutting none",
                  .effect = Effect::change,
                  .tier = Tier::mild,
                  .undo = Undo::none,
-                 .text = "Idle connections close at once, busy ones after their request; realtime sessions "
-                         "keep theirs until they end.",
-                 .examples = {"conduitctl pool reset"},
+                 .text =
+                     "Idle connections close at once, busy ones after their request; realtime sessions "
+                     "keep theirs until they end, and are not waited for. With --drain they are, and those "
+                     "left after the time are closed with 1001 (going away).",
+                 .examples = {"conduitctl pool reset", "conduitctl pool reset --drain=1m"},
                  .omitted = {{ErrorKind::rolled_back, "it cannot be taken back: 10"}},
                  .covers = {"A-pool-reset-1"},
                  .backends = {"agent"}},
-                [](Flags& f, ChangeOnly& o) { change_flags(f, o.change); }, reset),
+                [](Flags& f, ResetOptions& o) {
+                    drain_flag(f, o.drain, "Wait for realtime sessions too, and end those left after");
+                    change_flags(f, o.change);
+                },
+                reset),
             verb<SetOptions>(
                 {.name = "set",
                  .summary = "Change the pool's limits and timeouts",

@@ -43,7 +43,8 @@ void merge_into(Json& into, const Json& from)
     const double theirs = json_number_or(from, "requests_5m", 0);
     into["error_rate"] =
         weighed(into.value("error_rate", Json()), mine, from.value("error_rate", Json()), theirs);
-    for (const char* field : {"requests_5m", "selected_total", "in_flight"})
+    for (const char* field :
+         {"requests_5m", "selected_total", "in_flight", "realtime", "realtime_closed_total"})
         add(into, from, field);
     for (const char* field : {"p95_ms", "cooldown_ms", "circuit_opens_in_ms"})
         take_max(into, from, field);
@@ -54,8 +55,12 @@ void merge_into(Json& into, const Json& from)
         into["auth_failed"] = true;
     if (json_string_or(into, "last_error", "").empty())
         into["last_error"] = json_string_or(from, "last_error", "");
-    if (into.value("quota", Json()).is_null())
-        into["quota"] = from.value("quota", Json());
+    const auto quota = from.value("quota", Json());
+    const auto known = into.value("quota", Json());
+    // The provider counts all replicas together: who heard from it when the least was left is nearest.
+    if (known.is_null() ||
+        (quota.is_object() && json_number_or(quota, "remaining", 0) < json_number_or(known, "remaining", 0)))
+        into["quota"] = quota;
     auto pool = into.value("pool", Json::object());
     const auto other = from.value("pool", Json::object());
     for (const char* field : {"in_use", "open", "limit"})

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/commands/provider.hpp"
+#include "cli/targets/control_target.hpp"
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -10,6 +11,7 @@ namespace {
 struct SwitchOptions {
     std::string provider;
     bool persist = false;
+    std::optional<Duration> drain;
     ops::ChangeOptions change;
 };
 
@@ -78,16 +80,21 @@ Result<Report> switch_to(App& app, const SwitchOptions& o, bool enabled)
     // What the base configuration says already needs no override, so that nothing is left behind.
     const bool as_configured =
         json_bool_or(*item, "configured_enabled", true) == enabled && !o.change.revert_after && !o.persist;
-    change.fields = {{"providers/" + o.provider + "/enabled", as_configured ? Json() : Json(enabled)}};
+    change.fields = {{provider_path(o.provider, "enabled"), as_configured ? Json() : Json(enabled)},
+                     {provider_path(o.provider, "realtime_drain"), drain_json(o.drain)}};
     change.lines = {{"traffic", traffic_line(now.names, now.weights, then.weights)}};
     if (!enabled)
         change.lines.emplace_back("check", quota_line(items, o.provider));
+    if (o.drain)
+        change.lines.emplace_back(
+            "drain",
+            fmt::format("realtime sessions have {}, then they are closed (1001)", human_duration(*o.drain)));
     change.verify = enabled ? "every replica applies the revision"
                             : "every replica applies the revision and none selects it any more";
     change.watch = "conduitctl provider ls --watch";
     if (o.persist)
-        change.file_fields = {{fmt::format("providers/{}/enabled", o.provider), Json(enabled)}};
-    return change_control(app, std::move(change), o.change);
+        change.file_fields = {{provider_path(o.provider, "enabled"), Json(enabled)}};
+    return change_control(app, std::move(change), waiting_for(o.change, o.drain));
 }
 
 Result<Report> enable(App& app, const SwitchOptions& o)
@@ -122,16 +129,22 @@ std::vector<Verb> provider_switch_verbs()
          .undo = Undo::exact,
          .text =
              "New requests go to the others by their weights; requests in flight finish. It is done when "
-             "every "
-             "replica has applied it and none selects the provider any more. With --for the agents enable it "
-             "again by themselves, also when nobody is there to do it. With --persist the base configuration "
-             "file of a "
+             "every replica has applied it and none selects the provider any more. Realtime sessions go on "
+             "until they end; with --drain it is done when they have ended too, and those that are left "
+             "after the time are closed with 1001 (going away). With --for the agents enable it again by "
+             "themselves, also when nobody is there to do it. With --persist the base configuration file of "
+             "a "
              "local context says so too; undo takes both back.",
          .examples = {"conduitctl provider disable openai --for 2h --reason \"OpenAI incident\"",
+                      "conduitctl provider disable openai --drain=2m --yes",
                       "conduitctl provider disable openai --check"},
          .covers = {"A-em-prov-1", "A-prov-disable-2", "E-err-prov-1"},
          .backends = {"agent"}},
-        switch_flags, disable));
+        [](Flags& flags, SwitchOptions& o) {
+            drain_flag(flags, o.drain, "Wait for requests and realtime sessions too, and end these after");
+            switch_flags(flags, o);
+        },
+        disable));
     return verbs;
 }
 

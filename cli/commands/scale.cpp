@@ -139,6 +139,7 @@ struct RestartOptions {
     std::string workload = "agent";
     std::vector<std::string> instances;
     bool unhealthy = false;
+    std::optional<Duration> drain;
     ops::ChangeOptions change;
 };
 
@@ -166,7 +167,8 @@ Result<Report> restart_run(App& app, const RestartOptions& o)
     }
     TRY_ASSIGN(ops::WorkloadTarget * target, workloads(app));
     TRY_ASSIGN(Operations * operations, app.operations());
-    return operations->change(ops::restart_intent(*target, o.workload, chosen), o.change);
+    return operations->change(ops::restart_intent(*target, o.workload, chosen, o.drain),
+                              waiting_for(o.change, o.drain, chosen.empty() ? all.size() : chosen.size()));
 }
 
 } // namespace
@@ -223,8 +225,10 @@ Noun restart()
          .effect = Effect::change,
          .tier = Tier::moderate,
          .undo = Undo::none,
-         .text = "A new instance is ready before the old one drains, so that no request is cut.",
-         .examples = {"conduitctl restart --yes",
+         .text = "A new instance is ready before the old one drains, so that no request is cut. "
+                 "Realtime sessions have as long as the replica drains (30 s unless its configuration says "
+                 "otherwise); with --drain so long. Those left are closed with 1001 (going away).",
+         .examples = {"conduitctl restart --yes", "conduitctl restart --drain=5m --yes",
                       "conduitctl restart --instance agent-2 --reason \"memory growth\"",
                       "conduitctl restart --unhealthy"},
          .omitted = {{ErrorKind::stale, "writes no field that could have moved"},
@@ -239,6 +243,7 @@ Noun restart()
                 .value("NAME")
                 .complete(instance_completer());
             f.flag("--unhealthy", o.unhealthy, "Only those that are not ready");
+            drain_flag(f, o.drain, "How long each old one may drain, realtime sessions included");
             change_flags(f, o.change);
         },
         restart_run);

@@ -153,6 +153,26 @@ Result<std::map<std::string, PathValue>> read_paths(App& app, const std::vector<
     return out;
 }
 
+void drain_flag(Flags& flags, std::optional<Duration>& drain, std::string_view help)
+{
+    flags.opt("--drain", drain, help).implies("30s");
+}
+
+ops::ChangeOptions waiting_for(ops::ChangeOptions options, const std::optional<Duration>& drain,
+                               std::size_t times)
+{
+    constexpr Duration more{30'000};
+    if (drain)
+        options.timeout = std::max(
+            options.timeout, (*drain + more) * static_cast<std::int64_t>(std::max<std::size_t>(times, 1)));
+    return options;
+}
+
+Json drain_json(const std::optional<Duration>& drain)
+{
+    return drain ? Json(format_duration(std::max(*drain, Duration{1}))) : Json();
+}
+
 Result<Report> change_control(App& app, ControlChange change, const ops::ChangeOptions& options)
 {
     TRY_ASSIGN(Operations * operations, app.operations());

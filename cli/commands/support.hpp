@@ -65,6 +65,12 @@ struct ControlChange {
     bool reversible = true;
     std::string watch;
 };
+// --drain[=DUR] of the verbs that take something out of use.
+void drain_flag(Flags& flags, std::optional<Duration>& drain, std::string_view help);
+// For a change that waits so long (times `times`): the operation's own limit must be longer.
+ops::ChangeOptions waiting_for(ops::ChangeOptions options, const std::optional<Duration>& drain,
+                               std::size_t times = 1);
+Json drain_json(const std::optional<Duration>& drain); // null: no override
 Result<Report> change_control(App& app, ControlChange change, const ops::ChangeOptions& options);
 
 // A list report: {"items": [...]} with its columns.

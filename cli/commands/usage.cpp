@@ -15,6 +15,8 @@ std::vector<Column> figures(std::vector<Column> columns)
     columns.push_back({.head = "ERRORS", .field = "errors", .format = integer, .align = right});
     columns.push_back({.head = "AUDIO-S", .field = "audio_seconds", .align = right});
     columns.push_back({.head = "CHARS", .field = "characters", .format = integer, .align = right});
+    columns.push_back(
+        {.head = "TOKENS", .field = "tokens", .format = integer, .align = right, .wide_only = true});
     columns.push_back({.head = "USD", .field = "cost_usd", .align = right});
     return columns;
 }
@@ -82,7 +84,8 @@ Noun usage()
                     [](Flags& f, TopOptions& o) {
                         f.opt("--limit", o.limit, "At most so many").between(1, 1000);
                         f.opt("--since", o.since, "How far back");
-                        f.choice("--order", o.order, {"requests", "cost", "audio_seconds", "characters"},
+                        f.choice("--order", o.order,
+                                 {"requests", "cost", "audio_seconds", "characters", "tokens"},
                                  "What counts as most");
                     },
                     top_keys),

@@ -75,6 +75,7 @@ struct ScaleRequest {
 struct RestartRequest {
     std::string workload;
     std::vector<std::string> instances; // empty: all of the workload, one after the other
+    std::optional<Duration> drain;      // each old one; nullopt: as it is configured
     std::string key;
     bool wait = true;
     std::function<void()> on_sent;

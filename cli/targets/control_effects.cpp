@@ -62,7 +62,10 @@ const Json* item_named(const Json& list, std::string_view key, std::string_view 
 
 struct Selection {
     std::uint64_t selected = 0;
-    std::uint64_t in_flight = 0;
+    std::uint64_t in_flight = 0; // realtime sessions included
+    std::uint64_t realtime = 0;
+    std::uint64_t closed = 0; // realtime sessions that the agents ended, ever
+    bool enabled = false;     // anywhere
 };
 
 Result<Selection> read_selection(Agents& agents, const std::string& provider, Deadline deadline)
@@ -77,6 +80,9 @@ Result<Selection> read_selection(Agents& agents, const std::string& provider, De
         TRY_ASSIGN(const double in_flight, json_number(*item, "in_flight"));
         sum.selected += static_cast<std::uint64_t>(selected);
         sum.in_flight += static_cast<std::uint64_t>(in_flight);
+        sum.realtime += static_cast<std::uint64_t>(json_number_or(*item, "realtime", 0));
+        sum.closed += static_cast<std::uint64_t>(json_number_or(*item, "realtime_closed_total", 0));
+        sum.enabled = sum.enabled || json_bool_or(*item, "enabled", true);
     }
     return sum;
 }
@@ -105,24 +111,81 @@ Result<> see_no_selection(Agents& agents, Clock& clock, const std::string& provi
     });
 }
 
+std::string ending_text(std::uint64_t most, std::uint64_t closed)
+{
+    if (most == 0)
+        return "none was open";
+    const std::uint64_t ours = std::min(most, closed);
+    std::string text = ours < most ? fmt::format("{} ended by itself", most - ours) : "";
+    if (ours > 0)
+        text += fmt::format("{}{} closed with 1001 when the time was over", text.empty() ? "" : ", ", ours);
+    return text;
+}
+
+// Everything under way at a disabled provider has ended, realtime sessions included.
+Result<> see_provider_drained(Agents& agents, Clock& clock, const std::string& provider, EffectLimits limits,
+                              ops::Progress& progress)
+{
+    TRY_ASSIGN(const auto first, read_selection(agents, provider, limits.deadline));
+    if (first.enabled)
+        return {}; // it says what will be, once the provider is disabled
+    std::uint64_t most = first.realtime;
+    return wait_until(
+        clock, limits, "realtime sessions", progress, [&]() -> Result<std::optional<std::string>> {
+            TRY_ASSIGN(const auto now, read_selection(agents, provider, limits.deadline));
+            most = std::max(most, now.realtime);
+            if (now.in_flight == 0)
+                return std::optional(ending_text(most, now.closed - std::min(now.closed, first.closed)));
+            auto text = fmt::format("{} at {}", now.realtime, provider);
+            if (now.in_flight > now.realtime)
+                text += fmt::format(", and {} requests in flight", now.in_flight - now.realtime);
+            progress.waiting("realtime sessions", text);
+            return fail(ErrorKind::unverified, std::move(text));
+        });
+}
+
+struct PoolLook {
+    std::uint64_t draining = 0, realtime = 0;
+    bool reached = true;       // the epoch, everywhere
+    bool ends_realtime = true; // everywhere
+};
+
+Result<PoolLook> look_at_pools(Agents& agents, std::uint64_t epoch, Deadline deadline)
+{
+    TRY_ASSIGN(const auto bodies, all_answers(agents, {.path = "/admin/v1/pool"}, deadline));
+    PoolLook look;
+    for (const auto& body : bodies) {
+        TRY_ASSIGN(const double at, json_number(*body, "reset_epoch"));
+        look.reached = look.reached && at >= static_cast<double>(epoch);
+        look.ends_realtime = look.ends_realtime && json_number_or(*body, "realtime_drain_ms", 0) > 0;
+        if (const auto* items = json_find(*body, "items"); items != nullptr)
+            for (const auto& item : *items) {
+                look.draining += static_cast<std::uint64_t>(json_number_or(item, "draining", 0));
+                look.realtime += static_cast<std::uint64_t>(json_number_or(item, "draining_realtime", 0));
+            }
+    }
+    return look;
+}
+
 Result<> see_pool_drained(Agents& agents, Clock& clock, std::uint64_t epoch, EffectLimits limits,
                           ops::Progress& progress)
 {
     return wait_until(
         clock, limits, "old connections gone", progress, [&]() -> Result<std::optional<std::string>> {
-            TRY_ASSIGN(const auto bodies, all_answers(agents, {.path = "/admin/v1/pool"}, limits.deadline));
-            std::uint64_t draining = 0;
-            for (const auto& body : bodies) {
-                TRY_ASSIGN(const double at, json_number(*body, "reset_epoch"));
-                if (at < static_cast<double>(epoch))
-                    return std::optional<std::string>{};
-                if (const auto* items = json_find(*body, "items"); items != nullptr)
-                    for (const auto& item : *items)
-                        draining += static_cast<std::uint64_t>(json_number_or(item, "draining", 0));
+            TRY_ASSIGN(const auto now, look_at_pools(agents, epoch, limits.deadline));
+            if (!now.reached)
+                return std::optional<std::string>{};
+            const auto left = now.draining + (now.ends_realtime ? now.realtime : 0);
+            if (left > 0) {
+                auto text = fmt::format("{} connections still drain, {} of them of realtime sessions",
+                                        now.draining + now.realtime, now.realtime);
+                progress.waiting("old connections", text);
+                return fail(ErrorKind::unverified, std::move(text));
             }
-            if (draining > 0)
-                return fail(ErrorKind::unverified, fmt::format("{} connections still drain", draining));
-            return std::optional(fmt::format("in {} replicas", bodies.size()));
+            return std::optional(
+                now.realtime == 0
+                    ? std::string("in every replica")
+                    : fmt::format("but for {} of realtime sessions, which go on", now.realtime));
         });
 }
 
@@ -201,6 +264,8 @@ Result<> see_effect(Agents& agents, Clock& clock, const ops::Field& field, Effec
     if (parts.size() == 3 && parts[0] == "providers" && parts[2] == "enabled" && after.is_boolean() &&
         !after.get<bool>())
         return see_no_selection(agents, clock, parts[1], limits, progress);
+    if (parts.size() == 3 && parts[0] == "providers" && parts[2] == "realtime_drain" && after.is_string())
+        return see_provider_drained(agents, clock, parts[1], limits, progress);
     if (parts.size() == 3 && parts[0] == "providers" && parts[2] == "circuit_epoch" && after.is_number())
         return see_circuit_closed(agents, clock, parts[1], limits, progress);
     if (field.path == "pool/reset_epoch" && after.is_number())

@@ -16,7 +16,10 @@ struct EffectLimits {
 };
 
 //   providers/<p>/enabled false  no replica selects it any more: its counter stands still for `quiet`
-//   pool/reset_epoch             no older connection is left in any replica
+//   providers/<p>/realtime_drain nothing is under way there any more, realtime sessions included (if
+//   disabled) pool/reset_epoch             no older connection is left in any replica (but those of realtime
+//   sessions,
+//                                unless pool/realtime_drain ends them)
 //   providers/<p>/circuit_epoch  the circuit is closed in every replica
 //   cache/clear                  no key with the prefix is left in any replica
 //   safety/emergency true        harmless text is refused by every replica

@@ -107,6 +107,8 @@ Result<Applied> WorkloadTarget::restart(const WriteContext& context, const Step&
     RestartRequest request;
     request.workload = json_string_or(*step.arguments, "workload", "");
     request.instances = instances_of(step);
+    if (const auto* drain = json_find(*step.arguments, "drain_ms"); drain != nullptr)
+        request.drain = Duration{drain->get<std::int64_t>()};
     request.key = context.key.text();
     request.wait = false;
     request.on_sent = context.sent;
@@ -245,13 +247,17 @@ Intent scale_intent(WorkloadTarget& target, const std::string& workload, int rep
 }
 
 Intent restart_intent(WorkloadTarget& target, const std::string& workload,
-                      const std::vector<std::string>& instances)
+                      const std::vector<std::string>& instances, std::optional<Duration> drain)
 {
     Step step;
     step.resource = "workload/" + workload;
     step.action = k_restart_action;
     step.arguments = Json{{"workload", workload}, {"instances", instances}};
+    if (drain)
+        (*step.arguments)["drain_ms"] = drain->count();
     step.summary = instances.empty() ? "every instance, one after the other" : join(instances, ", ");
+    if (drain)
+        step.summary += fmt::format("; each drains for at most {}", human_duration(*drain));
     step.verify = "a new instance is ready and answers before each old one drains";
     step.undo = "a restart cannot be taken back";
     step.reversible = false;

@@ -49,6 +49,6 @@ class WorkloadTarget : public Target {
 Intent scale_intent(WorkloadTarget& target, const std::string& workload, int replicas);
 // `restart`: the named instances, or all of the workload one after the other.
 Intent restart_intent(WorkloadTarget& target, const std::string& workload,
-                      const std::vector<std::string>& instances);
+                      const std::vector<std::string>& instances, std::optional<Duration> drain = {});
 
 } // namespace conduit::ops

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <climits>
 #include <csignal>
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -122,21 +123,24 @@ void Child::after_death(int code, SteadyTime now, WallTime wall)
     events_(name(), "back-off", fmt::format("starts again in {}", format_duration(wait)));
 }
 
-void Child::terminate(SteadyTime now, Duration grace)
+void Child::terminate(SteadyTime now, Duration grace, std::optional<Duration> drain)
 {
     if (pid_ == 0)
         return;
-    if (::kill(pid_, SIGTERM) == 0)
+    sigval value{};
+    if (drain)
+        value.sival_int = static_cast<int>(std::clamp<std::int64_t>(drain->count(), 1, INT_MAX));
+    if ((drain ? ::sigqueue(pid_, SIGTERM, value) : ::kill(pid_, SIGTERM)) == 0)
         events_(name(), "draining", {});
     kill_at_ = now + grace;
 }
 
-void Child::retire(SteadyTime now, Duration grace)
+void Child::retire(SteadyTime now, Duration grace, std::optional<Duration> drain)
 {
     if (retiring_)
         return;
     retiring_ = true;
-    terminate(now, grace);
+    terminate(now, grace, drain);
 }
 
 void Child::bounce(SteadyTime now, Duration grace)

@@ -41,8 +41,8 @@ class Child {
 
     void start(WallTime wall);
     void tick(SteadyTime now, WallTime wall);
-    // SIGTERM, and SIGKILL after grace; not started again.
-    void retire(SteadyTime now, Duration grace);
+    // SIGTERM, and SIGKILL after grace; not started again. drain goes with the signal: how long it may drain.
+    void retire(SteadyTime now, Duration grace, std::optional<Duration> drain = {});
     // SIGTERM, then started again at once; does not count as a death.
     void bounce(SteadyTime now, Duration grace);
 
@@ -63,7 +63,7 @@ class Child {
     void reap(SteadyTime now, WallTime wall);
     void after_death(int code, SteadyTime now, WallTime wall);
     void look_whether_ready();
-    void terminate(SteadyTime now, Duration grace);
+    void terminate(SteadyTime now, Duration grace, std::optional<Duration> drain = {});
 
     ChildSpec spec_;
     Backoff backoff_;

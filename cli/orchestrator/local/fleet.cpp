@@ -11,6 +11,7 @@ namespace conduit::local {
 namespace {
 
 constexpr std::size_t k_jobs_kept = 50;
+constexpr Duration k_after_drain{10'000}; // for goodbyes and the last records
 
 std::string revision_of(const fs::path& config)
 {
@@ -205,13 +206,15 @@ void Fleet::reach_wanted(SteadyTime now, WallTime wall)
         present[i]->child->retire(now, options_.drain);
 }
 
-std::uint64_t Fleet::restart(std::vector<std::string> restarted, SteadyTime now)
+std::uint64_t Fleet::restart(std::vector<std::string> restarted, SteadyTime now,
+                             std::optional<Duration> drain)
 {
     if (restarted.empty())
         restarted = names();
     RestartJob job;
     job.id = next_job_++;
     job.since = now;
+    job.drain = drain;
     job.todo.assign(restarted.begin(), restarted.end());
     jobs_.push_back(std::move(job));
     return jobs_.back().id;
@@ -280,7 +283,7 @@ void Fleet::advance(RestartJob& job, SteadyTime now, WallTime wall)
     if (replacement != nullptr && replacement->child->ready()) {
         replacement->replacement = false;
         job.started.push_back(job.replacement);
-        old->child->retire(now, options_.drain);
+        old->child->retire(now, job.drain ? *job.drain + k_after_drain : options_.drain, job.drain);
     } else if (replacement == nullptr || replacement->child->state() == InstanceState::crash_loop ||
                now - job.since > options_.start_patience) {
         abandon(job, fmt::format("{} did not become ready; {} was kept", job.replacement, job.old), now);

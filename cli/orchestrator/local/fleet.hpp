@@ -38,6 +38,7 @@ struct RestartJob {
     std::string replacement; // empty: not yet started
     SteadyTime since{};
     std::vector<std::string> started, ended;
+    std::optional<Duration> drain; // of each old one
     std::string error;
     bool done = false;
 };
@@ -56,7 +57,7 @@ class Fleet {
     std::optional<std::string> crashing() const;
 
     // names empty: every replica of now. "sim" is ended and started again.
-    std::uint64_t restart(std::vector<std::string> names, SteadyTime now);
+    std::uint64_t restart(std::vector<std::string> names, SteadyTime now, std::optional<Duration> drain = {});
     const RestartJob* job(std::uint64_t id) const;
     std::vector<std::string> names() const; // of replicas that stay
     void set_sim_args(std::vector<std::string> args) { options_.sim_args = std::move(args); }

@@ -158,12 +158,14 @@ class LocalOrchestrator final : public Orchestrator {
                                        Deadline deadline) override
     {
         TRY(check_workload(request.workload));
-        return change(Json{{"cmd", "restart"},
-                           {"workload", request.workload.empty() ? "agent" : request.workload},
-                           {"instances", request.instances},
-                           {"key", request.key},
-                           {"wait", request.wait}},
-                      progress, request.on_sent, deadline);
+        Json ask{{"cmd", "restart"},
+                 {"workload", request.workload.empty() ? "agent" : request.workload},
+                 {"instances", request.instances},
+                 {"key", request.key},
+                 {"wait", request.wait}};
+        if (request.drain)
+            ask["drain_ms"] = request.drain->count();
+        return change(ask, progress, request.on_sent, deadline);
     }
 
     Result<std::optional<OrchestratorChange>> find_change(std::string_view key, Deadline deadline) override

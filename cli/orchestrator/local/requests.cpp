@@ -13,6 +13,7 @@ namespace conduit::local {
 namespace {
 
 constexpr std::size_t k_events = 500;
+constexpr int k_longest_drain_ms = 24 * 3600 * 1000;
 
 Result<int> whole_number(const Json& request, std::string_view key, int most)
 {
@@ -230,6 +231,13 @@ void Requests::restart(Channel::ClientId client, const Json& request)
 {
     const auto key = key_of(request);
     const auto names = restarted_names(request);
+    std::optional<Duration> drain;
+    if (const auto* asked = json_find(request, "drain_ms"); asked != nullptr) {
+        const auto milliseconds = whole_number(request, "drain_ms", k_longest_drain_ms);
+        if (!milliseconds)
+            return answer(client, milliseconds.error());
+        drain = Duration{*milliseconds};
+    }
     if (!key)
         return answer(client, key.error());
     if (const auto* known = keys_.find(*key))
@@ -240,7 +248,7 @@ void Requests::restart(Channel::ClientId client, const Json& request)
         {"changed", true}, {"accepted", true}, {"started", Json::array()}, {"ended", Json::array()}};
     if (auto kept = keys_.put(*key, accepted); !kept)
         return answer(client, kept.error());
-    const auto id = fleet_.restart(*names, std::chrono::steady_clock::now());
+    const auto id = fleet_.restart(*names, std::chrono::steady_clock::now(), drain);
     const bool wait_for_it = json_bool_or(request, "wait", true);
     if (!wait_for_it)
         answer(client, accepted);

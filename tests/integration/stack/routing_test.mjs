@@ -93,6 +93,22 @@ for (const [fault, flags] of Object.entries({
   });
 }
 
+await t.check('a provider that starts to cut its answers in the middle costs at most 5 streams and no other request', async () => {
+  const load = stack.background(200, 4);
+  await pause(500);
+  assert.equal((await stack.start('local', 'sim', 'openai', '--cut-after', '20')).code, 0);
+  await pause(2000);
+  assert.equal((await stack.start('local', 'sim', 'openai', '--clear')).code, 0);
+  const before = await stack.counter('openai');
+  await until(async () => (await stack.counter('openai')) > before + 20, 90000, 'openai is back in rotation');
+  const { failures, sent } = await load.stop();
+  // Speech goes out as it comes, so what has begun cannot be asked for again; a transcript is one piece.
+  const streams = failures.filter((f) => f.path === '/v1/audio/speech');
+  assert.deepEqual(failures.filter((f) => !streams.includes(f)), []);
+  assert.ok(streams.length <= 5, `${streams.length} streams were cut: ${JSON.stringify(streams)}`);
+  return `${sent} requests, ${streams.length} streams cut`;
+});
+
 assert.equal(stack.run('config', 'unset', 'providers/openai/first_byte_timeout', '--yes').code, 0);
 
 await t.check('kill -9 of an agent loses no override', async () => {

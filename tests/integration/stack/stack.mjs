@@ -43,20 +43,34 @@ export class Stack {
   // One speech request with a text of its own, so that no cache answers. {status, provider}
   speak(agent) {
     const body = JSON.stringify({ model: 'tts-1', voice: 'alloy', response_format: 'mp3', input: `Number ${(this.serial += 1)}.` });
+    return this.send(agent, '/v1/audio/speech', 'application/json', body);
+  }
+
+  send(agent, path, type, body) {
     return new Promise((resolve) => {
       const request = http.request(
-        { agent, host: this.router.hostname, port: this.router.port, path: '/v1/audio/speech', method: 'POST', timeout: 30000,
-          headers: { Authorization: `Bearer ${this.key}`, 'Content-Type': 'application/json', 'Content-Length': Buffer.byteLength(body) } },
+        { agent, host: this.router.hostname, port: this.router.port, path, method: 'POST', timeout: 30000,
+          headers: { Authorization: `Bearer ${this.key}`, 'Content-Type': type, 'Content-Length': Buffer.byteLength(body) } },
         (answer) => {
           let bytes = 0;
           answer.on('data', (piece) => { bytes += piece.length; });
-          answer.on('end', () => resolve({ status: bytes > 0 ? answer.statusCode : 0, provider: answer.headers['x-conduit-provider'] }));
-          answer.on('error', (e) => resolve({ status: 0, error: `cut: ${e.message}` }));
+          answer.on('end', () => resolve({ path, status: bytes > 0 ? answer.statusCode : 0, provider: answer.headers['x-conduit-provider'] }));
+          answer.on('error', (e) => resolve({ path, status: 0, error: `cut: ${e.message}` }));
         });
-      request.on('error', (e) => resolve({ status: 0, error: e.message, reused: request.reusedSocket }));
+      request.on('error', (e) => resolve({ path, status: 0, error: e.message, reused: request.reusedSocket }));
       request.on('timeout', () => request.destroy(new Error('timeout')));
       request.end(body);
     });
+  }
+
+  // One transcription of a second of tone, its length unlike any other's. {status, provider}
+  transcribe(agent) {
+    const audio = wav(8000 + (this.serial += 1));
+    const body = Buffer.concat([
+      Buffer.from('--XyZ\r\nContent-Disposition: form-data; name="model"\r\n\r\nwhisper-1\r\n--XyZ\r\n'
+        + 'Content-Disposition: form-data; name="file"; filename="a.wav"\r\nContent-Type: audio/wav\r\n\r\n'),
+      audio, Buffer.from('\r\n--XyZ--\r\n')]);
+    return this.send(agent, '/v1/audio/transcriptions', 'multipart/form-data; boundary=XyZ', body);
   }
 
   // total requests, `width` at a time. {served: {provider: n}, failures: [..]}
@@ -79,15 +93,16 @@ export class Stack {
     else result.failures.push(answer);
   }
 
-  // `rate` requests a second, open loop, until stop() is called; stop() waits for the last answer.
-  background(rate) {
+  // `rate` requests a second, open loop, until stop() is called; stop() waits for the last answer. Of `every`
+  // requests one is speech and the others are transcriptions.
+  background(rate, every = 1) {
     const agent = new http.Agent({ keepAlive: true, maxSockets: 64 });
     const result = { served: {}, failures: [], sent: 0 };
     const open = new Set();
     const timer = setInterval(() => {
       for (let i = 0; i < rate / 50; i += 1) {
         result.sent += 1;
-        const one = this.speak(agent).then((answer) => { this.note(result, answer); open.delete(one); });
+        const one = (result.sent % every === 0 ? this.speak(agent) : this.transcribe(agent)).then((answer) => { this.note(result, answer); open.delete(one); });
         open.add(one);
       }
     }, 20);
@@ -96,6 +111,16 @@ export class Stack {
       stop: async () => { clearInterval(timer); await Promise.all(open); agent.destroy(); return result; },
     };
   }
+}
+
+// A WAV of that many samples at 8 kHz: a tone, so that no provider hears silence.
+function wav(samples) {
+  const data = Buffer.alloc(44 + samples * 2);
+  data.write('RIFF', 0); data.writeUInt32LE(36 + samples * 2, 4); data.write('WAVEfmt ', 8); data.writeUInt32LE(16, 16);
+  data.writeUInt16LE(1, 20); data.writeUInt16LE(1, 22); data.writeUInt32LE(8000, 24); data.writeUInt32LE(16000, 28);
+  data.writeUInt16LE(2, 32); data.writeUInt16LE(16, 34); data.write('data', 36); data.writeUInt32LE(samples * 2, 40);
+  for (let i = 0; i < samples; i += 1) data.writeInt16LE(Math.round(8000 * Math.sin(i / 3)), 44 + i * 2);
+  return data;
 }
 
 // The time under load is what is measured; nothing is waited for.

@@ -107,7 +107,7 @@ JsonBox FakeAgents::effective(const std::string& path) const
             static const std::map<std::string, Json> defaults{
                 {"enabled", true},       {"circuit_epoch", 0}, {"max_connections", 100},
                 {"max_concurrent", 500}, {"timeout", "120s"},  {"first_byte_timeout", "30s"},
-                {"region", ""},          {"endpoint", ""}};
+                {"region", ""},          {"endpoint", ""},     {"realtime_drain", "0s"}};
             if (parts.size() == 4)
                 return parts[2] == "regions" || parts[2] == "models" ? Json("") : Json();
             if (parts[2] == "weight")
@@ -118,6 +118,7 @@ JsonBox FakeAgents::effective(const std::string& path) const
         return {};
     }
     static const std::map<std::string, Json> others{{"pool/reset_epoch", 0},
+                                                    {"pool/realtime_drain", "0s"},
                                                     {"pool/max_idle", "15m"},
                                                     {"pool/connect_timeout", "5s"},
                                                     {"cache/ttl/speech", "1h"},
@@ -176,6 +177,8 @@ Json FakeAgents::provider_item(const Provider& p) const
             {"requests_5m", 100},
             {"selected_total", p.selected},
             {"in_flight", p.in_flight},
+            {"realtime", p.realtime},
+            {"realtime_closed_total", 0},
             {"quota", {{"limit", 1000}, {"remaining", 610}}},
             {"pool", {{"in_use", 3}, {"open", 12}, {"limit", 100}}},
             {"region", ""},

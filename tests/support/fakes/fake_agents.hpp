@@ -30,6 +30,7 @@ class FakeAgents final : public Agents {
         std::string circuit = "closed";
         std::uint64_t selected = 0;
         std::uint64_t in_flight = 0;
+        std::uint64_t realtime = 0;
     };
     struct Override {
         JsonBox value;

@@ -171,3 +171,18 @@ TEST_CASE("hostile configurations are faults and never a crash")
     }
     CHECK_FALSE(all_faults(std::string(100'000, '[')).empty());
 }
+
+TEST_CASE("a listener's TLS needs both files and names them")
+{
+    const auto config =
+        parse_config(fmt::format("listen: {{data_tls: {{certificate: c.pem, key: k.pem}}}}\n{}", k_own),
+                     "/etc/c/agent.yaml");
+    REQUIRE(config);
+    CHECK(config->listen.data_tls.on());
+    CHECK(config->listen.data_tls.certificate == "/etc/c/c.pem");
+    CHECK_FALSE(config->listen.admin_tls.on());
+    CHECK(all_faults(fmt::format("listen: {{data_tls: {{certificate: c.pem}}}}\n{}", k_own))
+              .contains("'data_tls' needs 'key'"));
+    CHECK(all_faults(fmt::format("listen: {{data_tls: {{certificate: c.pem, keey: k.pem}}}}\n{}", k_own))
+              .contains("keey"));
+}

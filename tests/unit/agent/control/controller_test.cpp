@@ -195,6 +195,17 @@ TEST_CASE_METHOD(Fixture, "what another override depends on is not removed")
     CHECK(controller->patch(unset, false));
 }
 
+TEST_CASE_METHOD(Fixture, "a replica that drains is no longer counted by the others, though it lives on")
+{
+    const auto first = start("r1");
+    const auto second = start("r2");
+    REQUIRE(eventually([&] { return first->status().replicas == 2; }));
+    second->farewell();
+    CHECK(eventually([&] { return first->snapshot()->replicas == 1; }));
+    REQUIRE(ready(*second));
+    CHECK(first->store().replicas(Duration{5'000})->size() == 1); // it beats no more
+}
+
 TEST_CASE_METHOD(Fixture, "an override ends by itself")
 {
     const auto controller = start();

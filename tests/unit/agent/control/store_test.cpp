@@ -158,6 +158,17 @@ TEST_CASE_METHOD(Fixture, "replicas are those whose heartbeat is fresh")
     CHECK(fresh->front().applied_revision == 4);
 }
 
+TEST_CASE_METHOD(Fixture,
+                 "a replica that said farewell counts no longer, its successor of the same name does")
+{
+    REQUIRE(store->heartbeat({"r1", "http://127.0.0.1:1", 11, 3, {}, "0.1.0"}));
+    REQUIRE(store->farewell({"r1", "", 11, 0, {}, ""}));
+    CHECK(store->replicas(Duration{10'000})->empty());
+    REQUIRE(store->heartbeat({"r1", "http://127.0.0.1:1", 12, 3, {}, "0.1.0"}));
+    REQUIRE(store->farewell({"r1", "", 11, 0, {}, ""})); // late words of the old process
+    CHECK(store->replicas(Duration{10'000})->size() == 1);
+}
+
 TEST_CASE_METHOD(Fixture, "the mirrored journal keeps its order and refuses what is not one line")
 {
     REQUIRE(store->append_journal("{\"seq\":1}"));

@@ -271,3 +271,30 @@ TEST_CASE("a store that cannot be anywhere is an error at the start")
     config.path = "/proc/nowhere/records.db";
     CHECK_FALSE(make_sqlite_records(config, 1).has_value());
 }
+
+TEST_CASE("tokens are kept and summed, in a file of before they were counted too")
+{
+    const auto folder = TempDir::make("records").value();
+    const auto config = config_in(folder.path());
+    {
+        auto records = make_sqlite_records(config, 1).value();
+        REQUIRE(records->flush(Deadline{20s}).has_value());
+    }
+    {
+        SQLite::Database old(config.path.string(), SQLite::OPEN_READWRITE, 5000);
+        for (const char* table : {"requests", "usage_daily"})
+            old.exec(std::string("ALTER TABLE ") + table + " DROP COLUMN tokens");
+    }
+    auto records = make_sqlite_records(config, 1).value();
+    for (int i = 0; i < 3; ++i) {
+        auto record = sample_record(i, k_noon);
+        record.operation = Operation::chat;
+        record.tokens = 100;
+        records->push(0, record);
+    }
+    REQUIRE(records->flush(Deadline{20s}).has_value());
+    CHECK(count_in(config.path, "SELECT sum(tokens) FROM requests") == 300);
+    const auto rows = records->usage({.by = {"operation"}, .since = k_noon, .order = "tokens"}).value();
+    REQUIRE(rows.size() == 1);
+    CHECK(rows[0].tokens == 300);
+}

@@ -17,6 +17,7 @@ struct AllOptions {
     double number = 0;
     Duration drain{30'000};
     std::optional<Duration> until;
+    std::optional<Duration> pause;
     ByteCount size;
     Ratio share;
     Rate rate;
@@ -45,6 +46,7 @@ void all_flags(Flags& flags, AllOptions& o)
     flags.opt("--number", o.number, "A number");
     flags.opt("--drain", o.drain, "Wait");
     flags.opt("--until", o.until, "Until");
+    flags.opt("--pause", o.pause, "Pause").implies("30s");
     flags.opt("--size", o.size, "Size");
     flags.opt("--share", o.share, "Share").between(0, 1);
     flags.opt("--rate", o.rate, "Rate");
@@ -126,6 +128,18 @@ std::string message(const std::vector<std::string>& words)
 }
 
 } // namespace
+
+TEST_CASE("a flag that may stand alone takes the next word only if that can be its value")
+{
+    CHECK(parse_all({"thing", "set", "--pause", "openai"})->options.pause == Duration(30s));
+    CHECK(parse_all({"thing", "set", "--pause", "openai"})->options.provider == "openai");
+    CHECK(parse_all({"thing", "set", "openai", "--pause"})->options.pause == Duration(30s));
+    CHECK(parse_all({"thing", "set", "openai", "--pause", "-y"})->options.pause == Duration(30s));
+    CHECK(parse_all({"thing", "set", "openai", "--pause", "5s"})->options.pause == Duration(5s));
+    CHECK(parse_all({"thing", "set", "openai", "--pause=2m"})->options.pause == Duration(2min));
+    CHECK_FALSE(parse_all({"thing", "set", "openai", "--pause=soon"}));
+    CHECK_FALSE(parse_all({"thing", "set", "openai"})->options.pause);
+}
 
 TEST_CASE("every type of flag reaches its member")
 {

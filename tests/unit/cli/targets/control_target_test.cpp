@@ -89,6 +89,37 @@ TEST_CASE("verify needs every replica and a counter that stands still")
     CHECK(r.error().message == "2 of 3 replicas at revision 2; missing: agent-2 (at revision 1)");
 }
 
+TEST_CASE("a drained provider is one at which nothing is under way, realtime sessions included")
+{
+    test::FakeAgents agents(system_clock());
+    ControlTarget target(agents, system_clock(), 0ms);
+    std::string lines;
+    ops::LineProgress progress([&](std::string_view line) { lines += line; });
+    auto step = disable_step({});
+    step.fields.push_back({.path = "providers/openai/realtime_drain", .after = Json("5s")});
+    agents.providers[0].in_flight = agents.providers[0].realtime = 1;
+    const auto applied = target.apply(context("OP"), step).value();
+    const auto waiting = target.verify(step, applied, Deadline(100ms), progress);
+    REQUIRE_FALSE(waiting);
+    CHECK(waiting.error().kind == ErrorKind::unverified);
+    CHECK(waiting.error().message.contains("3 at openai")); // one in each replica
+    agents.providers[0].in_flight = agents.providers[0].realtime = 0;
+    REQUIRE(target.verify(step, applied, Deadline(2s), progress));
+    CHECK(lines.contains("realtime sessions"));
+}
+
+TEST_CASE("a drain that is configured for an enabled provider is not waited for")
+{
+    test::FakeAgents agents(system_clock());
+    ControlTarget target(agents, system_clock(), 0ms);
+    ops::NullProgress progress;
+    ops::Step step;
+    step.fields = {{.path = "providers/openai/realtime_drain", .after = Json("5s")}};
+    agents.providers[0].in_flight = agents.providers[0].realtime = 1;
+    const auto applied = target.apply(context("OP"), step).value();
+    CHECK(target.verify(step, applied, Deadline(2s), progress));
+}
+
 TEST_CASE("the guards see the providers as they would be")
 {
     test::FakeAgents agents(system_clock());
