@@ -6,6 +6,9 @@ SHELL := /bin/bash
 PREFIX ?= /usr/local
 JOBS ?= $(shell nproc)
 PRESET ?= dev
+# The development build carries ASan and UBSan.
+export ASAN_OPTIONS ?= detect_stack_use_after_return=1:strict_string_checks=1
+export UBSAN_OPTIONS ?= print_stacktrace=1
 
 .PHONY: help deps build dev test demo bench lint format generate install uninstall clean
 
