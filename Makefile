@@ -6,8 +6,11 @@ SHELL := /bin/bash
 PREFIX ?= /usr/local
 JOBS ?= $(shell nproc)
 PRESET ?= dev
+# The development build carries ASan and UBSan.
+export ASAN_OPTIONS ?= detect_stack_use_after_return=1:strict_string_checks=1
+export UBSAN_OPTIONS ?= print_stacktrace=1
 
-.PHONY: help deps build dev test demo bench lint format generate install clean
+.PHONY: help deps build dev test demo bench lint format generate install uninstall clean
 
 help: ## Show the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -43,7 +46,10 @@ generate: build ## Refresh completions, man pages and the command reference from
 	@build/release/bin/conduitctl docs generate --to .
 
 install: build ## Install below PREFIX (DESTDIR is obeyed)
-	@cmake --install build/release --prefix "$(DESTDIR)$(PREFIX)"
+	@DESTDIR="$(DESTDIR)" cmake --install build/release --prefix "$(PREFIX)"
+
+uninstall: ## Remove what install put below PREFIX (DESTDIR is obeyed)
+	@tools/uninstall "$(DESTDIR)$(PREFIX)"
 
 clean: ## Remove every build folder
 	@rm -rf build

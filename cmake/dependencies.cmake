@@ -12,6 +12,9 @@ find_package(SQLiteCpp REQUIRED)
 find_package(Catch2 2 REQUIRED)
 find_package(Boost 1.81 REQUIRED)
 pkg_check_modules(re2 REQUIRED IMPORTED_TARGET re2)
+pkg_check_modules(opus REQUIRED IMPORTED_TARGET opus)
+find_path(LAME_INCLUDE lame/lame.h REQUIRED)
+find_path(VO_AACENC_INCLUDE vo-aacenc/voAAC.h REQUIRED)
 
 # Boost.Asio and Beast are header only. These definitions hold for every file that includes them.
 add_library(conduit_asio INTERFACE)

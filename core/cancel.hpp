@@ -11,9 +11,13 @@ class Cancel {
     bool requested() const { return requested_.load(std::memory_order_relaxed); }
     void request() { requested_.store(true, std::memory_order_relaxed); }
     void clear() { requested_.store(false, std::memory_order_relaxed); }
+    // A change has been sent and is not recorded as ended: whoever insists on stopping leaves it so.
+    bool standing() const { return standing_.load(std::memory_order_relaxed); }
+    void set_standing(bool standing) { standing_.store(standing, std::memory_order_relaxed); }
 
   private:
     std::atomic<bool> requested_{false};
+    std::atomic<bool> standing_{false};
 };
 
 } // namespace conduit

@@ -25,6 +25,8 @@ struct HttpRequest {
     std::string ca_file;                           // extra trust anchor
     std::size_t max_body = 64U << 20U;             // a larger answer is an error
     std::function<bool(std::string_view)> on_data; // streaming; false stops (then the result's body is empty)
+    bool finish = false; // a stop that is asked for meanwhile does not cut it off: a write in flight
+    std::function<void()> on_sent; // once, when the last byte has left and no answer was read yet
 };
 
 struct HttpResponse {

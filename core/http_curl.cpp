@@ -24,6 +24,8 @@ struct Sink {
     HttpResponse response;
     const HttpRequest* request = nullptr;
     const Cancel* cancel = nullptr;
+    std::size_t sent = 0; // of the body
+    bool told = false;    // on_sent was called
     bool too_large = false;
     bool stopped = false;
 };
@@ -62,6 +64,20 @@ int on_progress(void* user, curl_off_t, curl_off_t, curl_off_t, curl_off_t)
     return sink.cancel != nullptr && sink.cancel->requested() ? 1 : 0;
 }
 
+// curl reports what it has just written to the socket, and nothing else does so before the answer is read.
+int on_debug(CURL*, curl_infotype type, char*, std::size_t size, void* user)
+{
+    auto& sink = *static_cast<Sink*>(user);
+    if (type == CURLINFO_DATA_OUT)
+        sink.sent += size;
+    const bool out = type == CURLINFO_DATA_OUT || type == CURLINFO_HEADER_OUT;
+    if (out && !sink.told && sink.sent >= sink.request->body.size()) {
+        sink.told = true;
+        sink.request->on_sent();
+    }
+    return 0;
+}
+
 // True when curl cannot have sent the request: repeating it is safe.
 bool nothing_was_sent(CURLcode code)
 {
@@ -90,7 +106,7 @@ class CurlClient final : public HttpClient {
             return fail(ErrorKind::unreachable, fmt::format("no time left to reach {}", request.url));
         Sink sink;
         sink.request = &request;
-        sink.cancel = cancel_;
+        sink.cancel = request.finish ? nullptr : cancel_;
         const auto lines = prepare(request, deadline, sink);
         const CURLcode code = curl_easy_perform(handle_.get());
         if (code != CURLE_OK && !(code == CURLE_WRITE_ERROR && sink.stopped))
@@ -131,6 +147,11 @@ class CurlClient final : public HttpClient {
         curl_easy_setopt(h, CURLOPT_WRITEDATA, &sink);
         curl_easy_setopt(h, CURLOPT_HEADERFUNCTION, on_header);
         curl_easy_setopt(h, CURLOPT_HEADERDATA, &sink);
+        if (request.on_sent) {
+            curl_easy_setopt(h, CURLOPT_VERBOSE, 1L);
+            curl_easy_setopt(h, CURLOPT_DEBUGFUNCTION, on_debug);
+            curl_easy_setopt(h, CURLOPT_DEBUGDATA, &sink);
+        }
         curl_easy_setopt(h, CURLOPT_NOPROGRESS, 0L);
         curl_easy_setopt(h, CURLOPT_XFERINFOFUNCTION, on_progress);
         curl_easy_setopt(h, CURLOPT_XFERINFODATA, &sink);

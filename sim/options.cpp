@@ -28,7 +28,8 @@ Without --credentials these test credentials are accepted, and nothing else:
 The file (YAML or JSON) has the members openai and google, lists of keys, and aws, a list of
 {access_key_id, secret_access_key, session_token}. A member named as a provider goes before its kind.
 
-Speech is real audio that carries its text; transcribing it gives the text back. Other audio is
+Speech is real audio in every format (tones that follow the text), and carries its text in a tag or in the
+lowest bits of its samples: transcribing it gives the text back. Other audio is
 answered with a sentence that its SHA-256 picks, always the same for the same bytes. Media types
 outside the known containers are not decoded. Polly's ogg_vorbis and json (speech marks) are not simulated.
 

@@ -128,7 +128,12 @@ std::size_t KeyTable::DigestHash::operator()(const Sha256Digest& d) const noexce
 
 const ApiKey* KeyTable::find(std::string_view presented) const
 {
-    const auto it = by_digest_.find(sha256(presented));
+    return find(sha256(presented));
+}
+
+const ApiKey* KeyTable::find(const Sha256Digest& digest) const
+{
+    const auto it = by_digest_.find(digest);
     return it == by_digest_.end() ? nullptr : it->second;
 }
 
@@ -146,10 +151,14 @@ void KeyTable::add(ApiKey key)
 
 bool is_blocked(const Snapshot& snapshot, std::string_view presented)
 {
-    if (snapshot.blocklist.empty() || presented.empty())
+    return !snapshot.blocklist.empty() && !presented.empty() && is_blocked(snapshot, sha256(presented));
+}
+
+bool is_blocked(const Snapshot& snapshot, const Sha256Digest& digest)
+{
+    if (snapshot.blocklist.empty())
         return false;
-    const auto digest = sha256(presented);
-    const auto* key = snapshot.keys.find(presented);
+    const auto* key = snapshot.keys.find(digest);
     return (key != nullptr && key->blocked) || snapshot.blocklist.contains(digest_id(digest));
 }
 

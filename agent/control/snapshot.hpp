@@ -29,6 +29,7 @@ class KeyTable {
   public:
     // null: unknown. `presented` is the key as the client sent it.
     const ApiKey* find(std::string_view presented) const;
+    const ApiKey* find(const Sha256Digest& digest) const;
     const ApiKey* find_id(std::string_view id) const; // the first, when a rotation gives an id two keys
     void add(ApiKey key);
     std::size_t size() const { return keys_.size(); }
@@ -92,6 +93,7 @@ BuiltSnapshot build_snapshot(const Config& base, const ControlState& state, cons
 Result<> check_override(const Config& base, const std::string& path, const Json& value);
 // Is this key blocked, with an id or without one?
 bool is_blocked(const Snapshot& snapshot, std::string_view presented);
+bool is_blocked(const Snapshot& snapshot, const Sha256Digest& digest);
 // For documentation and errors: every pattern with what its value must be.
 struct PathInfo {
     std::string_view pattern, value;

@@ -4,43 +4,16 @@
 #include "agent/net/loop_impl.hpp"
 
 #include <algorithm>
-#include <arpa/inet.h>
-#include <boost/asio/post.hpp>
-#include <cstring>
-#include <netinet/in.h>
+#include <new>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 namespace conduit::agent {
 
 namespace {
 
 constexpr auto k_tick = 100ms;
-constexpr auto k_name_ttl = 30s;
 constexpr std::size_t k_kept_buffers = 32; // 2 MiB a thread stay warm
-
-Loop::Address to_address(const void* sockaddr_bytes, std::size_t size)
-{
-    Loop::Address address;
-    address.size = static_cast<std::uint32_t>(std::min(size, sizeof address.bytes));
-    std::memcpy(address.bytes, sockaddr_bytes, address.size);
-    return address;
-}
-
-std::optional<Loop::Address> literal(const std::string& host, std::uint16_t port)
-{
-    sockaddr_in v4{};
-    if (inet_pton(AF_INET, host.c_str(), &v4.sin_addr) == 1) {
-        v4.sin_family = AF_INET;
-        v4.sin_port = htons(port);
-        return to_address(&v4, sizeof v4);
-    }
-    sockaddr_in6 v6{};
-    if (inet_pton(AF_INET6, host.c_str(), &v6.sin6_addr) == 1) {
-        v6.sin6_family = AF_INET6;
-        v6.sin6_port = htons(port);
-        return to_address(&v6, sizeof v6);
-    }
-    return std::nullopt;
-}
 
 } // namespace
 
@@ -81,38 +54,117 @@ void Buffer::reset()
         loop_->free_buffers_.push_back(std::exchange(data_, nullptr));
 }
 
+bool Watched::watch(int fd)
+{
+    epoll_event event{};
+    event.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET;
+    event.data.ptr = this;
+    watched_ = ::epoll_ctl(watching_.impl_->epoll.get(), EPOLL_CTL_ADD, fd, &event) == 0;
+    return watched_;
+}
+
+void Watched::unwatch()
+{
+    if (!watched_)
+        return;
+    watched_ = false;
+    Loop::Impl& impl = *watching_.impl_;
+    for (std::size_t i = impl.event_at; i < impl.event_count; ++i)
+        if (impl.events[i].data.ptr == this)
+            impl.events[i].events = 0;
+}
+
 Loop::Loop(unsigned index) : impl_(std::make_unique<Impl>()), index_(index)
 {
     free_buffers_.reserve(1024);
+    impl_->epoll = UniqueFd(::epoll_create1(EPOLL_CLOEXEC));
+    impl_->wake = UniqueFd(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC));
+    epoll_event event{};
+    event.events = EPOLLIN | EPOLLET;
+    if (!impl_->epoll || !impl_->wake ||
+        ::epoll_ctl(impl_->epoll.get(), EPOLL_CTL_ADD, impl_->wake.get(), &event) != 0)
+        throw std::bad_alloc(); // no descriptors at the very start: nothing sensible can go on
+    impl_->mailbox->loop = this;
 }
 
 Loop::~Loop()
 {
-    impl_.reset();
+    {
+        const std::scoped_lock lock(impl_->mailbox->mutex);
+        impl_->mailbox->loop = nullptr;
+    }
     for (char* data : free_buffers_)
         std::free(data); // NOLINT(cppcoreguidelines-no-malloc): page-aligned, from aligned_alloc
 }
 
 void Loop::run()
 {
-    auto work = asio::make_work_guard(impl_->io);
     tick();
-    impl_->io.run();
+    while (!impl_->stopping.load(std::memory_order_relaxed)) {
+        take_events(until_tick());
+        run_posted();
+        if (std::chrono::steady_clock::now() >= impl_->next_tick)
+            tick();
+    }
+}
+
+int Loop::until_tick() const
+{
+    const auto left = impl_->next_tick - std::chrono::steady_clock::now();
+    return static_cast<int>(
+        std::max<std::int64_t>(std::chrono::ceil<std::chrono::milliseconds>(left).count(), 0));
+}
+
+void Loop::take_events(int timeout_ms)
+{
+    Impl& impl = *impl_;
+    const int count =
+        ::epoll_wait(impl.epoll.get(), impl.events.data(), static_cast<int>(impl.events.size()), timeout_ms);
+    impl.event_count = static_cast<std::size_t>(std::max(count, 0));
+    for (impl.event_at = 0; impl.event_at < impl.event_count;) {
+        const epoll_event event = impl.events[impl.event_at++];
+        if (event.data.ptr != nullptr && event.events != 0)
+            static_cast<Watched*>(event.data.ptr)->on_events(event.events);
+    }
+}
+
+// What the work posts itself runs in the next round, behind the sockets.
+void Loop::run_posted()
+{
+    Impl& impl = *impl_;
+    if (!impl.woken.load(std::memory_order_acquire))
+        return;
+    {
+        const std::scoped_lock lock(impl.mutex);
+        impl.woken.store(false, std::memory_order_relaxed);
+        impl.running.swap(impl.posted);
+        std::uint64_t count = 0;
+        static_cast<void>(::read(impl.wake.get(), &count, sizeof count) == sizeof count);
+    }
+    for (auto& work : impl.running)
+        work();
+    impl.running.clear();
 }
 
 void Loop::stop()
 {
-    impl_->io.stop();
+    impl_->stopping.store(true);
+    post([] {});
 }
 
 void Loop::post(std::function<void()> work)
 {
-    asio::post(impl_->io, std::move(work));
+    const std::scoped_lock lock(impl_->mutex);
+    impl_->posted.push_back(std::move(work));
+    if (impl_->woken.exchange(true, std::memory_order_acq_rel))
+        return;
+    const std::uint64_t one = 1;
+    static_cast<void>(::write(impl_->wake.get(), &one, sizeof one) == sizeof one);
 }
 
 void Loop::resume_soon(std::coroutine_handle<> handle)
 {
-    asio::post(impl_->io, [handle] { handle.resume(); });
+    post([handle] { handle.resume(); });
 }
 
 Buffer Loop::buffer()
@@ -146,50 +198,7 @@ void Loop::tick()
             free_buffers_.pop_back();
         }
     }
-    impl_->timer.expires_after(k_tick);
-    impl_->timer.async_wait([this](error_code ec) {
-        if (!ec)
-            tick();
-    });
-}
-
-Task<std::vector<Loop::Address>> Loop::resolve(std::string host, std::uint16_t port)
-{
-    if (auto address = literal(host, port))
-        co_return std::vector<Address>{*address};
-    const std::string key = host + ":" + std::to_string(port);
-    const SteadyTime now = std::chrono::steady_clock::now();
-    if (auto it = impl_->names.find(key); it != impl_->names.end() && it->second.until > now)
-        co_return it->second.addresses;
-
-    struct Lookup {
-        Loop& loop;
-        const std::string& host;
-        std::uint16_t port;
-        std::vector<Address> found;
-        Lookup(Loop& l, const std::string& h, std::uint16_t p) : loop(l), host(h), port(p) {}
-        bool await_ready() const { return false; }
-        void await_suspend(std::coroutine_handle<> handle)
-        {
-            loop.impl_->resolver.async_resolve(
-                host, std::to_string(port),
-                [this, handle](error_code ec, const asio::ip::tcp::resolver::results_type& results) {
-                    for (const auto& entry : results)
-                        if (!ec)
-                            found.push_back(to_address(entry.endpoint().data(), entry.endpoint().size()));
-                    handle.resume();
-                });
-        }
-        void await_resume() const {}
-    };
-    Lookup lookup(*this, host, port);
-    co_await lookup;
-    if (lookup.found.empty()) // a failing resolver must not take known good addresses away
-        co_return impl_->names.contains(key) ? impl_->names[key].addresses : std::vector<Address>{};
-    if (impl_->names.size() > 256)
-        impl_->names.clear();
-    impl_->names[key] = {lookup.found, now + k_name_ttl};
-    co_return std::move(lookup.found);
+    impl_->next_tick = std::chrono::steady_clock::now() + k_tick;
 }
 
 void Signal::set()

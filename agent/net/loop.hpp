@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// One event loop a thread (an asio::io_context behind the wall of loop.cpp) and one coarse scan of deadlines
-// instead of a timer an operation.
+// One event loop a thread: an edge-triggered epoll set, in which a descriptor is entered once, and one coarse
+// scan of deadlines instead of a timer an operation. docs/decisions/0003 tells why it is our own.
 #pragma once
 
 #include "agent/net/task.hpp"
@@ -35,6 +35,27 @@ class Timed {
     Timed* next_ = nullptr;
 };
 
+// A descriptor in the loop's epoll set. Events are edges: on_events is told once that something became
+// possible.
+class Watched {
+  public:
+    Watched(const Watched&) = delete;
+    Watched& operator=(const Watched&) = delete;
+
+  protected:
+    explicit Watched(Loop& loop) : watching_(loop) {}
+    virtual ~Watched() { unwatch(); }
+    bool watch(int fd); // until the descriptor is closed
+    void unwatch();     // events already taken from the kernel are dropped; close the descriptor afterwards
+    // EPOLLIN and so on. May resume a coroutine, and that may destroy this.
+    virtual void on_events(std::uint32_t events) = 0;
+
+  private:
+    friend class Loop;
+    Loop& watching_;
+    bool watched_ = false;
+};
+
 class Buffer { // 64 KiB, from and back to its loop's pool
   public:
     static constexpr std::size_t k_size = 65536;
@@ -60,10 +81,10 @@ class Loop {
     Loop(const Loop&) = delete;
     Loop& operator=(const Loop&) = delete;
 
-    void run();                            // returns after stop()
-    void stop();                           // any thread
-    void post(std::function<void()> work); // any thread; runs on the loop's thread
-    void resume_soon(std::coroutine_handle<> handle);
+    void run();                                       // returns after stop()
+    void stop();                                      // any thread
+    void post(std::function<void()> work);            // any thread; runs on the loop's thread
+    void resume_soon(std::coroutine_handle<> handle); // any thread
     unsigned index() const { return index_; }
     Buffer buffer();
     // Addresses of a name, from a cache of 30 s; literals without any lookup. Empty: not found.
@@ -71,6 +92,7 @@ class Loop {
         std::uint8_t bytes[28] = {}; // sockaddr_in or sockaddr_in6
         std::uint32_t size = 0;
     };
+    // One that is being looked up again is answered from the last time when the resolver fails.
     Task<std::vector<Address>> resolve(std::string host, std::uint16_t port);
 
     struct Impl;
@@ -78,14 +100,19 @@ class Loop {
 
   private:
     friend class Timed;
+    friend class Watched;
     friend class Buffer;
     void tick();
+    int until_tick() const; // milliseconds, rounded up
+    void take_events(int timeout_ms);
+    void run_posted();
+    void start_lookup(const std::string& key, const std::string& host, std::uint16_t port);
+    void finish_lookup(const std::string& key, std::vector<Address> found);
     std::unique_ptr<Impl> impl_;
     unsigned index_;
     Timed* first_ = nullptr;
     Timed* scan_next_ = nullptr;
     std::vector<char*> free_buffers_;
-    std::size_t free_high_ = 0; // most buffers free over the last while: what may be given back
 };
 
 // One waiter, woken by set() or by the deadline; never resumed inside set().

@@ -3,7 +3,10 @@
 
 #include "agent/net/stream_impl.hpp"
 
+#include <arpa/inet.h>
 #include <cerrno>
+#include <cstring>
+#include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <sys/socket.h>
@@ -26,74 +29,50 @@ IoResult from_errno(int error)
 
 } // namespace
 
-Stream::Stream(Loop& loop, int fd) : Timed(loop), impl_(std::make_unique<Impl>(loop.impl().io))
+Stream::Stream(Loop& loop, int fd) : Timed(loop), Watched(loop), impl_(std::make_unique<Impl>())
 {
     const int on = 1;
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    error_code ec;
-    impl_->socket.assign(asio::ip::tcp::v4(), fd, ec);
-    if (ec)
-        ::close(fd);
-    else
-        impl_->socket.native_non_blocking(true, ec);
+    impl_->fd = UniqueFd(fd);
+    if (!watch(fd)) // no memory for the epoll set: an operation must not wait for an event that never comes
+        cancelled_ = true;
 }
 
 Stream::~Stream()
 {
-    error_code ignored;
-    impl_->socket.close(ignored);
+    unwatch();
 }
 
-Stream::Read Stream::read(char* data, std::size_t size, bool likely)
+bool Stream::start_read(char* data, std::size_t size)
 {
     read_result_ = {};
-    reading_ = true;
-    // What TLS has decrypted already shows on no socket.
-    const bool held = impl_->ssl && !cancelled_ && SSL_has_pending(impl_->ssl.get()) == 1;
-    if (!likely && !cancelled_ && !held)
-        return {*this, data, size};
-    if (held && size == 0) {
-        reading_ = !tls_has_data(*impl_);
-        return {*this, data, size};
+    read_into_ = data;
+    read_size_ = size;
+    if (cancelled_)
+        read_result_.status = IoStatus::cancelled;
+    return cancelled_ || (readable_ && step_read());
+}
+
+// True: read_result_ is final. False: the socket has nothing, and an event will tell when it has.
+bool Stream::step_read()
+{
+    if (read_size_ == 0) {
+        readable_ = readable_now();
+        return readable_;
     }
-    if (!cancelled_ && size > 0 && try_read(data, size))
-        reading_ = false;
-    return {*this, data, size};
-}
-
-bool Stream::Read::await_ready()
-{
-    if (stream.cancelled_)
-        stream.read_result_ = {IoStatus::cancelled, 0, 0};
-    else if (stream.reading_)
-        return false;
-    stream.reading_ = false;
-    return true;
-}
-
-void Stream::Read::await_suspend(std::coroutine_handle<> handle)
-{
-    stream.wait_read(handle, data, size);
-}
-
-IoResult Stream::Read::await_resume()
-{
-    stream.reading_ = false;
-    return stream.read_result_;
-}
-
-bool Stream::try_read(char* data, std::size_t size)
-{
     if (impl_->ssl) {
-        read_result_ = tls_read(*impl_, data, size);
+        read_result_ = tls_read(*impl_, read_into_, read_size_);
         bytes_in_ += read_result_.bytes;
-        return !(read_result_.status == IoStatus::ok && read_result_.bytes == 0);
+        readable_ = read_result_.status != IoStatus::ok || read_result_.bytes > 0;
+        return readable_;
     }
     for (;;) {
-        const ssize_t got = ::recv(impl_->socket.native_handle(), data, size, 0);
+        const ssize_t got = ::recv(impl_->fd.get(), read_into_, read_size_, 0);
         if (got > 0) {
-            bytes_in_ += static_cast<std::size_t>(got);
-            read_result_ = {IoStatus::ok, static_cast<std::size_t>(got), 0};
+            const auto bytes = static_cast<std::size_t>(got);
+            bytes_in_ += bytes;
+            read_result_ = {IoStatus::ok, bytes, 0};
+            readable_ = bytes == read_size_ || ended_; // less than asked for: the socket is empty
             return true;
         }
         if (got == 0) {
@@ -102,60 +81,13 @@ bool Stream::try_read(char* data, std::size_t size)
         }
         if (errno == EINTR)
             continue;
-        if (would_block(errno))
+        if (would_block(errno)) {
+            readable_ = false;
             return false;
+        }
         read_result_ = from_errno(errno);
         return true;
     }
-}
-
-void Stream::wait_read(std::coroutine_handle<> handle, char* data, std::size_t size)
-{
-    if (!impl_->ssl && size > 0) { // Asio's own read needs no change of the epoll set
-        impl_->socket.async_read_some(
-            asio::buffer(data, size), [this, handle, data, size](error_code ec, std::size_t got) {
-                if (!ec) {
-                    bytes_in_ += got;
-                    read_result_ = {IoStatus::ok, got, 0};
-                    handle.resume();
-                } else if (ec == asio::error::operation_aborted) {
-                    read_ready(handle, data, size);
-                } else {
-                    read_result_ =
-                        ec == asio::error::eof ? IoResult{IoStatus::eof, 0, 0} : from_errno(ec.value());
-                    handle.resume();
-                }
-            });
-        return;
-    }
-    const auto direction = impl_->ssl && impl_->read_wants_write ? asio::ip::tcp::socket::wait_write
-                                                                 : asio::ip::tcp::socket::wait_read;
-    impl_->socket.async_wait(direction, [this, handle, data, size](error_code ec) {
-        if (!ec && size == 0) {
-            read_result_ = {IoStatus::ok, 0, 0};
-            handle.resume();
-        } else if (!ec && try_read(data, size)) {
-            handle.resume();
-        } else {
-            read_ready(handle, data, size);
-        }
-    });
-}
-
-// A wait that ended without data: given up, or to be waited for once more.
-void Stream::read_ready(std::coroutine_handle<> handle, char* data, std::size_t size)
-{
-    if (cancelled_ || read_interrupted_) {
-        read_interrupted_ = false;
-        read_result_ = {IoStatus::cancelled, 0, 0};
-    } else if (read_timed_out_) {
-        read_timed_out_ = false;
-        read_result_ = {IoStatus::timeout, 0, ETIMEDOUT};
-    } else {
-        wait_read(handle, data, size);
-        return;
-    }
-    handle.resume();
 }
 
 Stream::Write Stream::write(std::span<const std::string_view> pieces)
@@ -165,7 +97,6 @@ Stream::Write Stream::write(std::span<const std::string_view> pieces)
     for (std::string_view piece : pieces)
         if (!piece.empty() && piece_count_ < k_max_pieces)
             pieces_[piece_count_++] = {const_cast<char*>(piece.data()), piece.size()}; // NOLINT
-    write_result_ = {};
     return {*this};
 }
 
@@ -174,25 +105,12 @@ Stream::Write Stream::write(std::string_view piece)
     return write(std::span(&piece, 1));
 }
 
-bool Stream::Write::await_ready()
+bool Stream::start_write()
 {
-    if (stream.cancelled_) {
-        stream.write_result_ = {IoStatus::cancelled, 0, 0};
-        return true;
-    }
-    return stream.try_write();
-}
-
-void Stream::Write::await_suspend(std::coroutine_handle<> handle)
-{
-    stream.writing_ = true;
-    stream.wait_write(handle);
-}
-
-IoResult Stream::Write::await_resume()
-{
-    stream.writing_ = false;
-    return stream.write_result_;
+    write_result_ = {};
+    if (cancelled_)
+        write_result_.status = IoStatus::cancelled;
+    return cancelled_ || (writable_ && step_write());
 }
 
 void Stream::advance(std::size_t sent)
@@ -210,18 +128,22 @@ void Stream::advance(std::size_t sent)
     }
 }
 
-bool Stream::try_write()
+// True: write_result_ is final. False: the socket is full.
+bool Stream::step_write()
 {
+    if (connecting_)
+        return finish_connect();
     if (impl_->ssl)
-        return try_write_tls();
+        return step_write_tls();
     while (piece_first_ < piece_count_) {
         msghdr message{};
         message.msg_iov = pieces_ + piece_first_;
         message.msg_iovlen = piece_count_ - piece_first_;
-        const ssize_t sent = ::sendmsg(impl_->socket.native_handle(), &message, MSG_NOSIGNAL);
+        const ssize_t sent = ::sendmsg(impl_->fd.get(), &message, MSG_NOSIGNAL);
         if (sent >= 0) {
             advance(static_cast<std::size_t>(sent));
         } else if (would_block(errno)) {
+            writable_ = false;
             return false;
         } else if (errno != EINTR) {
             const std::size_t before = write_result_.bytes;
@@ -233,7 +155,7 @@ bool Stream::try_write()
     return true;
 }
 
-bool Stream::try_write_tls()
+bool Stream::step_write_tls()
 {
     while (piece_first_ < piece_count_) {
         const iovec& piece = pieces_[piece_first_];
@@ -243,158 +165,162 @@ bool Stream::try_write_tls()
             write_result_.error = step.error;
             return true;
         }
-        if (step.bytes == 0)
+        if (step.bytes == 0) {
+            writable_ = false;
             return false;
+        }
         advance(step.bytes);
     }
     return true;
 }
 
-void Stream::wait_write(std::coroutine_handle<> handle)
+void Stream::on_events(std::uint32_t events)
 {
-    const auto direction = impl_->ssl && impl_->write_wants_read ? asio::ip::tcp::socket::wait_read
-                                                                 : asio::ip::tcp::socket::wait_write;
-    impl_->socket.async_wait(direction, [this, handle](error_code ec) {
-        if (cancelled_)
-            write_result_.status = IoStatus::cancelled;
-        else if (write_timed_out_)
-            write_result_.status = IoStatus::timeout;
-        else if (ec || !try_write()) {
-            wait_write(handle);
-            return;
-        }
-        write_timed_out_ = false;
-        handle.resume();
-    });
+    ended_ = ended_ || (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0;
+    // TLS may want to read in order to write, and the other way round.
+    const bool both = impl_->ssl != nullptr;
+    readable_ = readable_ || both || ended_ || (events & EPOLLIN) != 0;
+    writable_ = writable_ || both || (events & (EPOLLOUT | EPOLLHUP | EPOLLERR)) != 0;
+    std::coroutine_handle<> reader, writer;
+    if (writer_ && writable_ && step_write())
+        writer = std::exchange(writer_, nullptr);
+    if (reader_ && readable_ && step_read())
+        reader = std::exchange(reader_, nullptr);
+    if (reader && writer) { // whoever goes first may end the connection that both belong to
+        loop_.resume_soon(writer);
+        writer = nullptr;
+    }
+    if (const auto ready = reader ? reader : writer)
+        ready.resume();
+}
+
+void Stream::end_read(IoStatus status, int error)
+{
+    if (!reader_)
+        return;
+    read_result_ = {status, 0, error};
+    loop_.resume_soon(std::exchange(reader_, nullptr));
+}
+
+void Stream::end_write(IoStatus status, int error)
+{
+    if (!writer_)
+        return;
+    write_result_.status = status;
+    write_result_.error = error;
+    loop_.resume_soon(std::exchange(writer_, nullptr));
 }
 
 void Stream::on_tick(SteadyTime now)
 {
-    const bool read_late = reading_ && now >= deadline_;
-    const bool write_late = writing_ && now >= write_deadline_;
-    if (!read_late && !write_late)
-        return;
-    read_timed_out_ = read_late;
-    write_timed_out_ = write_late;
-    error_code ignored;
-    impl_->socket.cancel(ignored);
+    if (now >= deadline_)
+        end_read(IoStatus::timeout, ETIMEDOUT);
+    if (now >= write_deadline_)
+        end_write(IoStatus::timeout, ETIMEDOUT);
 }
 
 void Stream::cancel()
 {
     cancelled_ = true;
-    error_code ignored;
-    if (reading_ || writing_)
-        impl_->socket.cancel(ignored);
+    end_read(IoStatus::cancelled);
+    end_write(IoStatus::cancelled);
 }
 
 void Stream::interrupt_read()
 {
-    if (!reading_)
-        return;
-    read_interrupted_ = true;
-    error_code ignored;
-    impl_->socket.cancel(ignored);
+    end_read(IoStatus::cancelled);
 }
 
 void Stream::shutdown_send()
 {
-    error_code ignored;
     if (impl_->ssl)
         SSL_shutdown(impl_->ssl.get());
-    impl_->socket.shutdown(asio::ip::tcp::socket::shutdown_send, ignored);
+    ::shutdown(impl_->fd.get(), SHUT_WR);
 }
 
 void Stream::reset_on_close()
 {
     const linger now{1, 0};
-    setsockopt(impl_->socket.native_handle(), SOL_SOCKET, SO_LINGER, &now, sizeof now);
+    setsockopt(impl_->fd.get(), SOL_SOCKET, SO_LINGER, &now, sizeof now);
 }
 
 bool Stream::peer_closed()
 {
     char byte = 0;
-    const ssize_t got = ::recv(impl_->socket.native_handle(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+    const ssize_t got = ::recv(impl_->fd.get(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
     if (got < 0)
         return !would_block(errno) && errno != EINTR;
     return got == 0 || !impl_->ssl; // TLS may have sent a session ticket
 }
 
-bool Stream::peer_gone()
-{
-    pollfd watched{impl_->socket.native_handle(), POLLRDHUP, 0};
-    return ::poll(&watched, 1, 0) > 0 && (watched.revents & (POLLRDHUP | POLLHUP | POLLERR)) != 0;
-}
-
 bool Stream::readable_now()
 {
-    if (impl_->ssl) // session tickets make the socket readable and are no answer
+    // Session tickets make the socket readable and are no answer; before the handshake has ended they cannot
+    // come, and looking for data would carry the handshake on.
+    if (impl_->ssl && SSL_is_init_finished(impl_->ssl.get()) == 1)
         return tls_has_data(*impl_);
-    pollfd watched{impl_->socket.native_handle(), POLLIN, 0};
+    pollfd watched{impl_->fd.get(), POLLIN, 0};
     return ::poll(&watched, 1, 0) > 0;
 }
 
 std::string Stream::peer() const
 {
-    error_code ec;
-    const auto endpoint = impl_->socket.remote_endpoint(ec);
-    return ec ? std::string() : endpoint.address().to_string() + ":" + std::to_string(endpoint.port());
+    sockaddr_storage storage{};
+    socklen_t size = sizeof storage;
+    if (getpeername(impl_->fd.get(), reinterpret_cast<sockaddr*>(&storage), &size) != 0)
+        return {};
+    char text[INET6_ADDRSTRLEN] = {};
+    if (storage.ss_family == AF_INET6) {
+        const auto* v6 = reinterpret_cast<const sockaddr_in6*>(&storage);
+        inet_ntop(AF_INET6, &v6->sin6_addr, text, sizeof text);
+        return std::string(text) + ":" + std::to_string(ntohs(v6->sin6_port));
+    }
+    const auto* v4 = reinterpret_cast<const sockaddr_in*>(&storage);
+    inet_ntop(AF_INET, &v4->sin_addr, text, sizeof text);
+    return std::string(text) + ":" + std::to_string(ntohs(v4->sin_port));
 }
 
-namespace {
-
-struct Connecting {
-    asio::ip::tcp::socket& socket;
-    asio::ip::tcp::endpoint endpoint;
-    error_code result;
-    bool await_ready() const { return false; }
-    void await_suspend(std::coroutine_handle<> handle)
-    {
-        socket.async_connect(endpoint, [this, handle](error_code ec) {
-            result = ec;
-            handle.resume();
-        });
+bool Stream::finish_connect()
+{
+    pollfd watched{impl_->fd.get(), POLLOUT, 0};
+    if (::poll(&watched, 1, 0) == 0) { // the event of a socket that was not yet on its way
+        writable_ = false;
+        return false;
     }
-    void await_resume() const {}
-};
-
-// Cancels a connect that takes too long.
-struct ConnectTimer final : Timed {
-    ConnectTimer(Loop& loop, asio::ip::tcp::socket& s, SteadyTime d) : Timed(loop), socket(s), deadline(d) {}
-    void on_tick(SteadyTime now) override
-    {
-        error_code ignored;
-        if (now >= deadline)
-            socket.close(ignored);
-    }
-    asio::ip::tcp::socket& socket;
-    SteadyTime deadline;
-};
-
-} // namespace
+    connecting_ = false;
+    int error = 0;
+    socklen_t size = sizeof error;
+    getsockopt(impl_->fd.get(), SOL_SOCKET, SO_ERROR, &error, &size);
+    if (error != 0)
+        write_result_ = {IoStatus::failed, 0, error};
+    return true;
+}
 
 Task<std::unique_ptr<Stream>> Stream::connect(Loop& loop, Loop::Address address, SteadyTime deadline,
                                               int& error)
 {
-    asio::ip::tcp::socket socket(loop.impl().io);
-    Connecting connecting{socket, {}, {}};
-    connecting.endpoint.resize(address.size);
-    std::memcpy(connecting.endpoint.data(), address.bytes, address.size);
-    {
-        ConnectTimer timer(loop, socket, deadline);
-        co_await connecting;
-    }
-    if (connecting.result) {
-        error = connecting.result == asio::error::operation_aborted ? ETIMEDOUT : connecting.result.value();
+    sockaddr_storage storage{};
+    std::memcpy(&storage, address.bytes, address.size);
+    const int fd = ::socket(storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0) {
+        error = errno;
         co_return nullptr;
     }
-    error_code ec;
-    const int fd = socket.release(ec);
-    if (ec) {
-        error = ec.value();
+    UniqueFd owned(fd);
+    const int begun = ::connect(fd, reinterpret_cast<const sockaddr*>(&storage), address.size);
+    if (begun != 0 && errno != EINPROGRESS) {
+        error = errno;
         co_return nullptr;
     }
-    co_return std::make_unique<Stream>(loop, fd);
+    auto stream = std::make_unique<Stream>(loop, owned.release());
+    stream->connecting_ = begun != 0;
+    stream->set_write_deadline(deadline);
+    const IoResult connected = co_await stream->write(std::span<const std::string_view>{});
+    if (!connected) {
+        error = connected.error != 0 ? connected.error : ETIMEDOUT;
+        co_return nullptr;
+    }
+    co_return std::move(stream);
 }
 
 } // namespace conduit::agent

@@ -12,12 +12,9 @@ struct TlsSession {
 };
 
 struct Stream::Impl {
-    explicit Impl(asio::io_context& io) : socket(io) {}
-    asio::ip::tcp::socket socket;
+    UniqueFd fd;
     std::shared_ptr<SSL> ssl; // null: plain
     std::shared_ptr<TlsSession> session;
-    bool read_wants_write = false; // what the last TLS call of each direction waits for
-    bool write_wants_read = false;
     bool session_saved = false;
 };
 

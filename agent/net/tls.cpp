@@ -27,15 +27,12 @@ std::shared_ptr<SSL_CTX> make_context(const std::string& ca_file, std::string& f
     return context;
 }
 
-// waits: whether this direction waits for the other one's readiness.
-IoResult tls_fault(Stream::Impl& impl, int result, int unusual, bool& waits)
+IoResult tls_fault(Stream::Impl& impl, int result)
 {
     const int saved_errno = errno;
-    const int error = SSL_get_error(impl.ssl.get(), result);
-    switch (error) {
+    switch (SSL_get_error(impl.ssl.get(), result)) {
     case SSL_ERROR_WANT_READ:
     case SSL_ERROR_WANT_WRITE:
-        waits = error == unusual;
         return {};
     case SSL_ERROR_ZERO_RETURN:
         return {IoStatus::eof, 0, 0};
@@ -69,8 +66,7 @@ IoResult tls_read(Stream::Impl& impl, char* data, std::size_t size)
     ERR_clear_error();
     std::size_t got = 0;
     if (const int result = SSL_read_ex(impl.ssl.get(), data, size, &got); result != 1)
-        return tls_fault(impl, result, SSL_ERROR_WANT_WRITE, impl.read_wants_write);
-    impl.read_wants_write = false;
+        return tls_fault(impl, result);
     if (!impl.session_saved && impl.session) { // tickets of TLS 1.3 come with the first data
         impl.session_saved = true;
         impl.session->last.reset(SSL_get1_session(impl.ssl.get()), SSL_SESSION_free);
@@ -93,8 +89,7 @@ IoResult tls_write(Stream::Impl& impl, const char* data, std::size_t size)
     ERR_clear_error();
     std::size_t sent = 0;
     if (const int result = SSL_write_ex(impl.ssl.get(), data, size, &sent); result != 1)
-        return tls_fault(impl, result, SSL_ERROR_WANT_READ, impl.write_wants_read);
-    impl.write_wants_read = false;
+        return tls_fault(impl, result);
     return {IoStatus::ok, sent, 0};
 }
 
@@ -110,7 +105,7 @@ Task<Result<>> Stream::start_tls(TlsSettings settings)
     }
     impl_->ssl.reset(SSL_new(contexts[settings.ca_file].get()), SSL_free);
     SSL* ssl = impl_->ssl.get();
-    SSL_set_fd(ssl, impl_->socket.native_handle());
+    SSL_set_fd(ssl, impl_->fd.get());
     SSL_set_connect_state(ssl);
     const bool is_address = X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), settings.host.c_str()) == 1;
     if (!is_address) {
@@ -130,11 +125,9 @@ Task<Result<>> Stream::shake_hands(std::string what)
     for (;;) {
         ERR_clear_error();
         const int result = SSL_do_handshake(ssl);
-        if (result == 1) {
-            impl_->read_wants_write = false;
+        if (result == 1)
             co_return Result<>{};
-        }
-        const IoResult step = tls_fault(*impl_, result, SSL_ERROR_WANT_WRITE, impl_->read_wants_write);
+        const IoResult step = tls_fault(*impl_, result);
         if (step.status != IoStatus::ok)
             co_return Error{ErrorKind::unreachable, what + " failed: " + tls_reason(*impl_)};
         const IoResult waited = co_await wait_readable();
@@ -147,7 +140,7 @@ Task<Result<>> Stream::accept_tls(std::shared_ptr<SSL_CTX> context)
 {
     impl_->ssl.reset(SSL_new(context.get()), SSL_free);
     SSL* ssl = impl_->ssl.get();
-    SSL_set_fd(ssl, impl_->socket.native_handle());
+    SSL_set_fd(ssl, impl_->fd.get());
     SSL_set_accept_state(ssl);
     auto shaken = co_await shake_hands("TLS handshake");
     co_return shaken;

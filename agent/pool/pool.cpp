@@ -129,7 +129,8 @@ std::unique_ptr<Upstream> Pool::take_idle(const PoolTarget& target)
         endpoint.idle.pop_back();
         --endpoint.entry->idle;
         const bool old = now - connection->created > config_.max_age;
-        if (old || (now - connection->idle_since > k_trusted_idle && connection->stream->peer_closed())) {
+        if (old || connection->stream->peer_gone() ||
+            (now - connection->idle_since > k_trusted_idle && connection->stream->peer_closed())) {
             close(std::move(connection));
             continue;
         }

@@ -40,7 +40,8 @@ struct TranscriptionParams { // also translations
 };
 
 struct ChatParams {
-    std::string raw_json;
+    std::string model;
+    std::string raw_json; // the client's body
 };
 
 struct ClientRequest {

@@ -258,7 +258,7 @@ class AwsAdapter final : public Adapter {
     Result<UpstreamRequest> realtime(const ProviderConfig& /*provider*/, std::string_view /*model*/,
                                      WallTime /*now*/) const override
     {
-        return fail(ErrorKind::refused, "realtime is not offered by aws");
+        return no_realtime("aws");
     }
 
     ProbeSpec probe(const ProviderConfig& provider, WallTime now) const override
@@ -272,11 +272,7 @@ class AwsAdapter final : public Adapter {
 
     std::vector<std::string> models(const ProviderConfig& provider) const override
     {
-        std::vector<std::string> out(k_engines.begin(), k_engines.end());
-        for (const auto& [operation, model] : provider.models)
-            if (!model.empty() && std::ranges::find(out, model) == out.end())
-                out.push_back(model);
-        return out;
+        return with_models({k_engines.begin(), k_engines.end()}, provider);
     }
 
     std::vector<std::string> voices(const ProviderConfig& provider) const override
@@ -284,10 +280,7 @@ class AwsAdapter final : public Adapter {
         std::vector<std::string> out;
         for (const auto& voice : k_voices)
             out.emplace_back(voice.name);
-        for (const auto& [voice, own] : provider.voices)
-            if (std::ranges::find(out, voice) == out.end())
-                out.push_back(voice);
-        return out;
+        return with_voices(std::move(out), provider);
     }
 };
 

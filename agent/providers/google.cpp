@@ -268,7 +268,7 @@ class GoogleAdapter final : public Adapter {
     Result<UpstreamRequest> realtime(const ProviderConfig& /*provider*/, std::string_view /*model*/,
                                      WallTime /*now*/) const override
     {
-        return fail(ErrorKind::refused, "realtime is not offered by google");
+        return no_realtime("google");
     }
 
     ProbeSpec probe(const ProviderConfig& provider, WallTime /*now*/) const override
@@ -284,11 +284,7 @@ class GoogleAdapter final : public Adapter {
 
     std::vector<std::string> models(const ProviderConfig& provider) const override
     {
-        std::vector<std::string> out(k_models.begin(), k_models.end());
-        for (const auto& [operation, model] : provider.models)
-            if (!model.empty() && std::ranges::find(out, model) == out.end())
-                out.push_back(model);
-        return out;
+        return with_models({k_models.begin(), k_models.end()}, provider);
     }
 
     std::vector<std::string> voices(const ProviderConfig& provider) const override
@@ -296,10 +292,7 @@ class GoogleAdapter final : public Adapter {
         std::vector<std::string> out;
         for (const auto& voice : k_voices)
             out.emplace_back(voice.name);
-        for (const auto& [voice, own] : provider.voices)
-            if (std::ranges::find(out, voice) == out.end())
-                out.push_back(voice);
-        return out;
+        return with_voices(std::move(out), provider);
     }
 
   private:

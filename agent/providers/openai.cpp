@@ -224,20 +224,14 @@ class OpenAiAdapter final : public Adapter {
         std::vector<std::string> out{
             "whisper-1", "gpt-4o-transcribe", "gpt-4o-mini-transcribe", "gpt-4o-transcribe-diarize",
             "tts-1",     "tts-1-hd",          "gpt-4o-mini-tts",        "gpt-realtime"};
-        for (const auto& [operation, model] : provider.models)
-            if (!model.empty() && std::ranges::find(out, model) == out.end())
-                out.push_back(model);
-        return out;
+        return with_models(std::move(out), provider);
     }
 
     std::vector<std::string> voices(const ProviderConfig& provider) const override
     {
         std::vector<std::string> out{"alloy", "ash",  "ballad",  "coral", "echo",  "fable", "onyx",
                                      "nova",  "sage", "shimmer", "verse", "marin", "cedar"};
-        for (const auto& [voice, own] : provider.voices)
-            if (std::ranges::find(out, voice) == out.end())
-                out.push_back(voice);
-        return out;
+        return with_voices(std::move(out), provider);
     }
 
   private:

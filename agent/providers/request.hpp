@@ -15,6 +15,9 @@ inline constexpr std::size_t k_max_input_characters = 4096;
 // The body of POST /v1/audio/speech. The result's raw_json is the body itself.
 Result<SpeechParams> parse_speech(std::string_view json);
 
+// The body of POST /v1/chat/completions, which becomes the result's raw_json.
+Result<ChatParams> parse_chat(std::string json);
+
 // The fields of a transcription or translation form. As long as the reader is not complete, a field that may
 // still come (model) is not missed.
 Result<TranscriptionParams> read_transcription(const MultipartReader& reader, std::string_view boundary,

@@ -211,4 +211,25 @@ std::string refuse_operation(std::string_view provider, const ClientRequest& req
     return {};
 }
 
+Error no_realtime(std::string_view provider)
+{
+    return {ErrorKind::refused, fmt::format("realtime is not offered by {}", provider)};
+}
+
+std::vector<std::string> with_models(std::vector<std::string> own, const ProviderConfig& provider)
+{
+    for (const auto& [operation, model] : provider.models)
+        if (!model.empty() && std::ranges::find(own, model) == own.end())
+            own.push_back(model);
+    return own;
+}
+
+std::vector<std::string> with_voices(std::vector<std::string> own, const ProviderConfig& provider)
+{
+    for (const auto& [voice, theirs] : provider.voices)
+        if (std::ranges::find(own, voice) == own.end())
+            own.push_back(voice);
+    return own;
+}
+
 } // namespace conduit::agent

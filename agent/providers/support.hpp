@@ -34,5 +34,10 @@ void conceal(Classified& classified);
 
 // "" or why a transcription cannot go to a provider that takes audio only (not the client's form).
 std::string refuse_operation(std::string_view provider, const ClientRequest& request);
+Error no_realtime(std::string_view provider);
+
+// `own`, and what the configuration adds to it.
+std::vector<std::string> with_models(std::vector<std::string> own, const ProviderConfig& provider);
+std::vector<std::string> with_voices(std::vector<std::string> own, const ProviderConfig& provider);
 
 } // namespace conduit::agent

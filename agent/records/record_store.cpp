@@ -8,6 +8,7 @@
 #include <array>
 #include <fmt/format.h>
 #include <map>
+#include <tuple>
 
 namespace conduit::agent {
 namespace {
@@ -35,9 +36,9 @@ CREATE TABLE IF NOT EXISTS writers (
 
 constexpr std::size_t k_max_text = 128;
 
-std::string bounded(const std::string& text)
+std::string bounded(std::string_view text)
 {
-    return text.size() <= k_max_text ? text : sanitize_utf8(text.substr(0, k_max_text));
+    return text.size() <= k_max_text ? std::string(text) : sanitize_utf8(text.substr(0, k_max_text));
 }
 
 Error sqlite_error(std::string_view action, const fs::path& path, const std::exception& error)
@@ -54,9 +55,11 @@ bool has_column(SQLite::Database& database, const char* table, const char* colum
     return find.executeStep() && find.getColumn(0).getInt() > 0;
 }
 
+// One thread writes: SQLite's own mutex would only cost.
 template <class T> SQLite::Database open_writable(const T& path)
 {
-    SQLite::Database database(path, SQLite::OPEN_READWRITE | SQLite::OPEN_CREATE, k_busy_ms);
+    SQLite::Database database(path, SQLite::OPEN_READWRITE | SQLite::OPEN_CREATE | SQLite::OPEN_NOMUTEX,
+                              k_busy_ms);
     database.exec("PRAGMA journal_mode=WAL");
     database.exec("PRAGMA synchronous=NORMAL");
     database.exec(k_schema);
@@ -76,14 +79,16 @@ struct UsageSums {
     std::int64_t tokens = 0;
     double audio_seconds = 0, cost_usd = 0;
 };
-using UsageKey = std::array<std::string, 5>; // day, key, provider, model, operation
+// Views into the batch, which outlives them.
+using UsageKey =
+    std::tuple<std::chrono::sys_days, std::string_view, std::string_view, std::string_view, Operation>;
 
 std::map<UsageKey, UsageSums> summed(const std::vector<RequestRecord>& records)
 {
     std::map<UsageKey, UsageSums> sums;
     for (const auto& record : records) {
-        auto& sum = sums[{day_of(record.time), bounded(record.key_id), bounded(record.provider),
-                          bounded(record.model), std::string(operation_name(record.operation))}];
+        auto& sum = sums[{std::chrono::floor<std::chrono::days>(record.time), record.key_id, record.provider,
+                          record.model, record.operation}];
         ++sum.requests;
         sum.errors += record.status >= 400 ? 1 : 0;
         sum.characters += record.characters;
@@ -184,21 +189,29 @@ struct RecordStore::Impl {
     {
         insert.reset();
         int at = 0;
-        const auto text = [&](const std::string& value) { insert.bind(++at, bounded(value)); };
-        const auto name = [&](std::string_view value) { insert.bind(++at, std::string(value)); };
+        // Bound without a copy: the record and the names live until the statement has run.
+        const std::string operation(operation_name(r.operation)), outcome(outcome_name(r.outcome)),
+            cache(cache_use_name(r.cache));
+        const auto name = [&](const std::string& value) { insert.bindNoCopy(++at, value); };
+        const auto text = [&](const std::string& value) {
+            if (value.size() <= k_max_text)
+                name(value);
+            else
+                insert.bind(++at, bounded(value));
+        };
         const auto integer = [&](auto value) { insert.bind(++at, static_cast<std::int64_t>(value)); };
         integer(r.time.time_since_epoch().count());
         text(r.request_id);
         text(r.key_id);
-        name(operation_name(r.operation));
+        name(operation);
         text(r.provider);
         text(r.model);
         text(r.voice);
         text(r.language);
         integer(r.status);
         text(r.error);
-        name(outcome_name(r.outcome));
-        name(cache_use_name(r.cache));
+        name(outcome);
+        name(cache);
         integer(r.attempts);
         integer(r.streamed ? 1 : 0);
         integer(r.bytes_in);
@@ -217,8 +230,10 @@ struct RecordStore::Impl {
     {
         upsert.reset();
         int at = 0;
-        for (const auto& text : key)
-            upsert.bind(++at, text);
+        const auto& [day, key_id, provider, model, operation] = key;
+        upsert.bind(++at, day_of(day));
+        for (const auto text : {key_id, provider, model, operation_name(operation)})
+            upsert.bind(++at, bounded(text));
         for (const auto value : {sum.requests, sum.errors, sum.characters, sum.bytes_in, sum.bytes_out})
             upsert.bind(++at, value);
         upsert.bind(++at, sum.audio_seconds);

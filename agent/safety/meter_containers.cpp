@@ -208,10 +208,10 @@ class WebmMeter final : public FormatMeter {
     void read_value(std::string_view held)
     {
         const auto number = read_be(held, 0, held.size());
-        const double real = held.size() == 8 ? std::bit_cast<double>(number)
-                            : held.size() == 4
-                                ? double{std::bit_cast<float>(static_cast<std::uint32_t>(number))}
-                                : 0;
+        const double real =
+            held.size() == 8   ? std::bit_cast<double>(number)
+            : held.size() == 4 ? static_cast<double>(std::bit_cast<float>(static_cast<std::uint32_t>(number)))
+                               : 0;
         switch (value_id_) {
         case k_scale:
             scale_ns_ = static_cast<double>(number);

@@ -110,25 +110,25 @@ void account(ClientCall& call)
     shared.records.push(call.worker.index(), std::move(record));
 }
 
-std::optional<Refusal> admit(ClientCall& call, std::string_view presented_key)
+std::optional<Refusal> admit(ClientCall& call)
 {
     const Snapshot& snapshot = *call.snapshot;
     if (call.in_process)
         return std::nullopt;
-    if (!presented_key.empty())
-        call.key = snapshot.keys.find(presented_key);
+    if (call.presented)
+        call.key = snapshot.keys.find(*call.presented);
     if (call.key != nullptr)
         call.record.key_id = call.key->id;
     if (call.key == nullptr && snapshot.keys_required) {
         Refusal refusal{.status = 401,
-                        .message = presented_key.empty()
+                        .message = !call.presented
                                        ? "no API key was given; send it as 'Authorization: Bearer KEY'"
                                        : "the API key is not known here",
                         .code = "invalid_api_key"};
         refusal.headers.emplace_back("WWW-Authenticate", "Bearer");
         return refusal;
     }
-    if (!snapshot.blocklist.empty() && is_blocked(snapshot, presented_key))
+    if (call.presented && is_blocked(snapshot, *call.presented))
         return Refusal{.status = 403, .message = "the API key is blocked", .code = "key_blocked"};
     const LimitVerdict verdict = call.worker.shared.limiter.take(snapshot, call.key, call.started);
     if (verdict.allowed())

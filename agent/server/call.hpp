@@ -35,8 +35,9 @@ struct ClientCall {
     AnswerSink& sink;
     std::shared_ptr<const Snapshot> snapshot;
     std::shared_ptr<const SafetyRules> rules;
-    Stream* client = nullptr; // null: in-process
-    Upload* upload = nullptr; // null: the request is in `request` as a whole
+    Stream* client = nullptr;              // null: in-process
+    Upload* upload = nullptr;              // null: the request is in `request` as a whole
+    std::optional<Sha256Digest> presented; // of the key that the client sent; not set: none
     const ApiKey* key = nullptr;
     ClientRequest request;
     std::unique_ptr<MultipartReader> form;
@@ -58,10 +59,10 @@ struct ClientCall {
 };
 
 // The order of the request path. Each step is one unit with one entry point.
-std::optional<Refusal> admit(ClientCall& call, std::string_view presented_key); // key, blocklist, limits
+std::optional<Refusal> admit(ClientCall& call); // key, blocklist, limits
 Task<std::optional<Refusal>> read_request(ClientCall& call, std::string_view content_type);
 std::optional<Refusal> check_safety(ClientCall& call, std::string_view text);
-Task<void> serve(ClientCall& call, std::string_view presented_key, std::string_view content_type);
+Task<void> serve(ClientCall& call, std::string_view content_type);
 Task<std::optional<Refusal>> send_to_providers(ClientCall& call);
 
 Task<void> refuse(ClientCall& call, Refusal refusal);

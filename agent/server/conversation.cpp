@@ -124,7 +124,7 @@ Task<std::optional<Refusal>> transcribe(ClientCall& whole, const Form& form, std
     Upload upload(whole.worker.loop, body);
     step.upload = &upload;
     const std::string content_type = "multipart/form-data; boundary=" + boundary;
-    co_await serve(step, {}, content_type);
+    co_await serve(step, content_type);
     whole.gone = whole.gone || step.gone;
     if (auto refusal = step_failure(step, sink, "the transcription"))
         co_return refusal;
@@ -155,7 +155,7 @@ Task<std::optional<Refusal>> complete(ClientCall& whole, const Form& form, const
     begin_step(whole, step, Operation::chat);
     step.request.chat.raw_json = dump_json(chat_request(form, transcript));
     step.record.model = form.get("model", "llmModel", "gpt-4o-mini");
-    co_await serve(step, {}, {});
+    co_await serve(step, {});
     whole.gone = whole.gone || step.gone;
     if (auto refusal = step_failure(step, sink, "the chat completion"))
         co_return refusal;
@@ -203,15 +203,15 @@ Task<void> speak(ClientCall& whole, const Form& form, const std::string& transcr
     // Escaped to ASCII: a header carries nothing else safely.
     step.extra_headers.emplace_back("x-conduit-conversation",
                                     metadata.dump(-1, ' ', true, nlohmann::json::error_handler_t::replace));
-    co_await serve(step, {}, {});
+    co_await serve(step, {});
     whole.gone = whole.gone || step.gone;
 }
 
 } // namespace
 
-Task<void> serve_conversation(ClientCall& call, std::string presented_key, std::string content_type)
+Task<void> serve_conversation(ClientCall& call, std::string content_type)
 {
-    std::optional<Refusal> refusal = admit(call, presented_key);
+    std::optional<Refusal> refusal = admit(call);
     Form form;
     std::string transcript, reply;
     if (!refusal)

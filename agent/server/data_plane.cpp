@@ -98,7 +98,7 @@ Task<Result<bool>> warm_one(Worker& worker, std::string body, Duration timeout)
     call.record.model = call.request.speech.model;
     call.record.voice = call.request.speech.voice;
     call.record.characters = static_cast<std::uint32_t>(utf8_characters(call.request.speech.input));
-    co_await serve(call, {}, {});
+    co_await serve(call, {});
     if (sink.status() != 200 || !sink.complete())
         co_return Error{ErrorKind::failed, "the speech could not be made: " + sink.body().substr(0, 300),
                         "Look at 'conduitctl provider ls'."};

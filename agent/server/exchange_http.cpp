@@ -66,7 +66,7 @@ struct HttpExchange {
     Task<Sent> stream_upload(bool chunked);
     Task<bool> send_piece(std::span<const std::string_view> pieces, bool chunked, bool last);
     Task<bool> acquire(bool fresh);
-    Task<IoResult> fill(bool likely);
+    Task<IoResult> fill();
     Task<IoResult> read_head();
     Task<void> read_error();
     Task<void> relay();
@@ -214,7 +214,7 @@ Task<Sent> HttpExchange::stream_upload(bool chunked)
     }
 }
 
-Task<IoResult> HttpExchange::fill(bool likely)
+Task<IoResult> HttpExchange::fill()
 {
     if (!buffer)
         buffer = call.worker.loop.buffer();
@@ -228,7 +228,7 @@ Task<IoResult> HttpExchange::fill(bool likely)
         begin = 0;
     }
     const SteadyTime before = call.now();
-    const IoResult got = co_await connection->stream->read(buffer.data() + end, Buffer::k_size - end, likely);
+    const IoResult got = co_await connection->stream->read(buffer.data() + end, Buffer::k_size - end);
     call.waited += call.now() - before;
     if (got)
         end += got.bytes;
@@ -239,8 +239,8 @@ Task<IoResult> HttpExchange::read_head()
 {
     connection->stream->set_deadline(std::min(deadline, call.now() + provider.first_byte_timeout));
     connection->parser.reset();
-    for (bool likely = false;; likely = true) {
-        const IoResult got = co_await fill(likely);
+    for (;;) {
+        const IoResult got = co_await fill();
         if (!got)
             co_return got;
         for (;;) {
@@ -280,7 +280,7 @@ Task<void> HttpExchange::read_error()
             body.append(piece);
         if (framing.done())
             break;
-        const IoResult got = co_await fill(true);
+        const IoResult got = co_await fill();
         if (got.status == IoStatus::eof && framing.end_of_stream())
             break;
         if (!got)
@@ -374,7 +374,7 @@ Task<bool> HttpExchange::forward(ResponseDecoder* decoder, AnswerHead& head, Bod
         }
         if (last)
             co_return true;
-        const IoResult got = co_await fill(!first_read || call.sink.begun());
+        const IoResult got = co_await fill();
         first_read = false;
         if (!got && !(got.status == IoStatus::eof && framing.end_of_stream())) {
             broken(io_text(got));

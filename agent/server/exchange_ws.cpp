@@ -71,7 +71,7 @@ Task<bool> WsExchange::read_more()
     if (!buffer)
         buffer = call.worker.loop.buffer();
     const SteadyTime before = call.now();
-    const IoResult got = co_await connection->stream->read(buffer.data(), Buffer::k_size, false);
+    const IoResult got = co_await connection->stream->read(buffer.data(), Buffer::k_size);
     call.waited += call.now() - before;
     if (!got) {
         attempt.code = got.status == IoStatus::timeout ? "timeout" : "";

@@ -39,25 +39,14 @@ Task<std::optional<Refusal>> read_json(ClientCall& call, std::string& body)
     co_return std::nullopt;
 }
 
-// The model of a chat completion; everything else is passed on as it came.
-Result<std::string> parse_chat(std::string_view body)
-{
-    TRY_ASSIGN(const auto document, parse_json(body));
-    const auto* messages = json_find(document, "messages");
-    if (messages == nullptr || !messages->is_array())
-        return std::unexpected(Error{ErrorKind::usage, "missing required parameter 'messages'"}.with_detail(
-            "param", "messages"));
-    return json_string(document, "model");
-}
-
 std::optional<Refusal> parse_json_request(ClientCall& call, std::string body)
 {
     if (call.request.operation == Operation::chat) {
-        if (auto parsed = parse_chat(body); !parsed)
-            return bad_request(parsed.error());
-        else
-            call.record.model = std::move(*parsed);
-        call.request.chat.raw_json = std::move(body);
+        auto chat = parse_chat(std::move(body));
+        if (!chat)
+            return bad_request(chat.error());
+        call.record.model = chat->model;
+        call.request.chat = std::move(*chat);
         return std::nullopt;
     }
     auto speech = parse_speech(body);

@@ -87,7 +87,7 @@ Task<void> pump(Worker& worker, Direction& way, std::string first)
         if (way.closed || way.broken || (way.stop && way.left == 0))
             co_return;
         way.from.set_deadline(std::chrono::steady_clock::now() + k_idle);
-        const IoResult got = co_await way.from.read(buffer.data() + end, Buffer::k_size - end, false);
+        const IoResult got = co_await way.from.read(buffer.data() + end, Buffer::k_size - end);
         if (!got)
             co_return;
         end += got.bytes;
@@ -185,7 +185,7 @@ Task<void> shake_hands(ClientCall& call, const Adapter& adapter, Handshake& shak
     shake.connection->parser.reset();
     shake.attempt.message = "the connection was closed during the WebSocket handshake";
     while (sent && bytes.size() < 65536) {
-        const IoResult got = co_await stream.read(buffer.data(), Buffer::k_size, false);
+        const IoResult got = co_await stream.read(buffer.data(), Buffer::k_size);
         if (!got) {
             if (got.status == IoStatus::timeout)
                 shake.attempt.code = "timeout";
@@ -334,12 +334,11 @@ Task<std::optional<Refusal>> connect_any(ClientCall& call, std::string model, st
 
 } // namespace
 
-Task<void> relay_realtime(ClientCall& call, Stream& client, const HttpHead& head, ClientInput& input,
-                          std::string presented_key)
+Task<void> relay_realtime(ClientCall& call, Stream& client, const HttpHead& head, ClientInput& input)
 {
     std::optional<Refusal> refusal = check_upgrade(head);
     if (!refusal)
-        refusal = admit(call, presented_key);
+        refusal = admit(call);
     if (!refusal && call.config().safety.emergency)
         refusal = check_safety(call, {});
     const std::string_view target = head.target;

@@ -153,9 +153,9 @@ Task<std::optional<Refusal>> send_to_providers(ClientCall& call)
     }
 }
 
-Task<void> serve(ClientCall& call, std::string_view presented_key, std::string_view content_type)
+Task<void> serve(ClientCall& call, std::string_view content_type)
 {
-    std::optional<Refusal> refusal = admit(call, presented_key);
+    std::optional<Refusal> refusal = admit(call);
     if (!refusal && call.upload != nullptr)
         refusal = co_await read_request(call, content_type);
     if (!refusal)

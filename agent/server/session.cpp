@@ -4,7 +4,6 @@
 #include "agent/admin/admin.hpp"
 #include "agent/server/routes.hpp"
 #include "core/text.hpp"
-#include "core/ulid.hpp"
 
 #include <algorithm>
 #include <cstring>
@@ -66,7 +65,7 @@ Task<ClientSession::HeadResult> ClientSession::wait_idle()
         if (!input_.buffer)
             input_.buffer = worker_.loop.buffer();
         stream_.set_deadline(since + k_shrink_after);
-        got = co_await stream_.read(input_.buffer.data(), Buffer::k_size, false);
+        got = co_await stream_.read(input_.buffer.data(), Buffer::k_size);
         if (got)
             input_.end = got.bytes;
     } else {
@@ -175,12 +174,23 @@ std::string_view ClientSession::presented_key() const
     return key.substr(0, key.find_first_of(", "));
 }
 
+const Sha256Digest& ClientSession::digest_of(std::string_view key)
+{
+    if (last_key_ != key) {
+        last_digest_ = sha256(key);
+        last_key_ = key;
+    }
+    return last_digest_;
+}
+
 void ClientSession::begin_call(ClientCall& call)
 {
     const HttpHead& head = parser_.head();
     call.client = &stream_;
+    if (const std::string_view key = presented_key(); !key.empty())
+        call.presented = digest_of(key);
     const std::string_view id = head.find("x-request-id");
-    call.record.request_id = sane_id(id) ? std::string(id) : make_ulid(call.record.time);
+    call.record.request_id = sane_id(id) ? std::string(id) : worker_.ids.next(call.record.time);
     if (const std::string_view trace = head.find("traceparent"); !trace.empty() && sane_trace(trace)) {
         call.traceparent = trace;
         if (const std::string_view state = head.find("tracestate"); sane_trace(state))
@@ -210,11 +220,10 @@ Task<void> ClientSession::handle_model_route(Operation operation, bool conversat
         upload.expect_continue();
     call.upload = &upload;
     const std::string content_type(head.find("content-type"));
-    const std::string key(presented_key());
     if (conversation)
-        co_await serve_conversation(call, key, content_type);
+        co_await serve_conversation(call, content_type);
     else
-        co_await serve(call, key, content_type);
+        co_await serve(call, content_type);
     const bool clean = co_await upload.drain(k_drain_limit);
     if (call.gone || !clean) {
         sink_.close_after();
@@ -227,9 +236,8 @@ Task<void> ClientSession::handle_realtime()
     ClientCall call(worker_, sink_);
     begin_call(call);
     call.request.operation = call.record.operation = Operation::realtime;
-    std::string key(presented_key());
     const bool upgraded = parser_.head().upgrade;
-    co_await relay_realtime(call, stream_, parser_.head(), input_, std::move(key));
+    co_await relay_realtime(call, stream_, parser_.head(), input_);
     if (upgraded || call.gone)
         sink_.close_after();
     stream_.shutdown_send();
@@ -238,7 +246,8 @@ Task<void> ClientSession::handle_realtime()
 Task<void> ClientSession::handle_list(bool voices)
 {
     ClientCall call(worker_, sink_);
-    if (auto refusal = admit(call, presented_key())) {
+    begin_call(call);
+    if (auto refusal = admit(call)) {
         co_await plain_refusal(std::move(*refusal));
         co_return;
     }

@@ -42,6 +42,7 @@ class ClientSession {
     Task<void> plain_refusal(Refusal refusal);
     void begin_call(ClientCall& call);
     std::string_view presented_key() const;
+    const Sha256Digest& digest_of(std::string_view key);
 
     Worker& worker_;
     SessionHost& host_;
@@ -49,16 +50,17 @@ class ClientSession {
     HttpParser parser_;
     ClientInput input_;
     ClientSink sink_;
+    std::string last_key_; // a connection's requests mostly carry the same key: it is hashed once
+    Sha256Digest last_digest_{};
     std::uint64_t requests_ = 0;
     SteadyTime since_ = std::chrono::steady_clock::now();
     bool idle_ = false, stopping_ = false, close_ = false;
 };
 
 // The WebSocket relay takes the connection over.
-Task<void> relay_realtime(ClientCall& call, Stream& client, const HttpHead& head, ClientInput& input,
-                          std::string presented_key);
+Task<void> relay_realtime(ClientCall& call, Stream& client, const HttpHead& head, ClientInput& input);
 // Speech in, speech out: transcription, chat completion and speech one after another.
-Task<void> serve_conversation(ClientCall& call, std::string presented_key, std::string content_type);
+Task<void> serve_conversation(ClientCall& call, std::string content_type);
 
 std::string list_models(const Config& config);
 std::string list_voices(const Config& config);

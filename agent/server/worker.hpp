@@ -12,6 +12,7 @@
 #include "agent/router/chooser.hpp"
 #include "agent/safety/safety.hpp"
 #include "agent/server/log.hpp"
+#include "core/ulid.hpp"
 
 #include <array>
 #include <atomic>
@@ -52,6 +53,7 @@ struct Worker {
     Loop loop;
     Pool pool;
     Chooser chooser;
+    UlidSource ids;
     Shared& shared;
     std::shared_ptr<const Snapshot> snapshot;
     std::shared_ptr<const SafetyRules> rules;

@@ -4,6 +4,8 @@
 #include "cli/app/operations.hpp"
 #include "cli/backend/agent.hpp"
 #include "cli/command/render.hpp"
+#include "cli/orchestrator/local_stack.hpp"
+#include "cli/orchestrator/orchestrator.hpp"
 #include "core/http.hpp"
 #include "core/text.hpp"
 
@@ -180,6 +182,16 @@ void App::warn(std::string_view text)
 Result<Agents*> App::agents()
 {
     return agents_slot.get(*this);
+}
+
+Result<local::LocalStack*> App::local_stack()
+{
+    return local_slot.get(*this);
+}
+
+Result<Orchestrator*> App::orchestrator()
+{
+    return orchestrator_slot.get(*this);
 }
 
 Result<Operations*> App::operations()

@@ -26,6 +26,10 @@ namespace conduit {
 class Agents;
 class App;
 class Operations;
+namespace local {
+class LocalStack;
+}
+class Orchestrator;
 
 // A backend that is made when first asked for. The composition root (cli/app/wiring.cpp) or a test sets the
 // factory.
@@ -128,8 +132,12 @@ class App {
     Result<BackendModule*> backends();
     Slot<HttpClient> http_slot;
     Result<HttpClient*> http() { return http_slot.get(*this); }
-    Slot<Agents> agents_slot;         // the agents of the context
-    Result<Agents*> agents();         // defined where the types are whole: app.cpp
+    Slot<Agents> agents_slot;             // the agents of the context
+    Result<Agents*> agents();             // defined where the types are whole: app.cpp
+    Slot<Orchestrator> orchestrator_slot; // what runs the instances of the context
+    Result<Orchestrator*> orchestrator();
+    Slot<local::LocalStack> local_slot; // what `local up` runs on this machine
+    Result<local::LocalStack*> local_stack();
     Slot<Operations> operations_slot; // the engine every change goes through
     Result<Operations*> operations();
 

@@ -71,7 +71,7 @@ class Line {
     Completion complete(const std::string& word)
     {
         if (pending_ != nullptr)
-            return values_of(app_, *pending_, words_, word);
+            return not_given_yet(*pending_, values_of(app_, *pending_, words_, word));
         if (!after_mark_ && word.starts_with("-")) {
             const auto equals = word.find('=');
             if (equals != std::string::npos)
@@ -198,9 +198,21 @@ class Line {
         std::size_t place = 0;
         for (const Flag& flag : bound_->flags().all()) {
             if (flag.kind == Flag::Kind::rest || (flag.kind == Flag::Kind::argument && place++ == arguments_))
-                return values_of(app_, flag, words_, word);
+                return not_given_yet(flag, values_of(app_, flag, words_, word));
         }
         return {};
+    }
+
+    // A list takes each name once: `provider test openai TAB` offers the others.
+    Completion not_given_yet(const Flag& flag, Completion done) const
+    {
+        if (flag.many())
+            std::erase_if(done.candidates, [&](const Candidate& candidate) {
+                return std::ranges::any_of(found_.rest, [&](const std::string& word) {
+                    return word.substr(0, word.find('=')) == candidate.value;
+                });
+            });
+        return done;
     }
 
     App& app_;

@@ -25,8 +25,9 @@ struct Completion {
 Completion complete(App& app, std::span<const std::string> words);
 std::string completion_text(const Completion& completion, bool descriptions);
 
-// The refresher's body: finds the completer by its key, asks it, writes the cache. Silent.
-void refresh_candidates(App& app, std::string_view key);
+// The refresher's body: finds the completer by its key, asks it, writes the cache. Silent. words: the line
+// before the word that is completed, for a completer that looks at it.
+void refresh_candidates(App& app, std::string_view key, std::span<const std::string> words);
 
 // Live values through the cache; at most 250 ms when there is none yet.
 std::vector<Candidate> live_candidates(App& app, const Completer& completer,

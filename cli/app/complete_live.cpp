@@ -3,6 +3,7 @@
 // backend.
 #include "cli/app/complete.hpp"
 
+#include "core/hash.hpp"
 #include "core/text.hpp"
 
 #include <fmt/format.h>
@@ -24,13 +25,14 @@ struct Cached {
     std::chrono::seconds age{};
 };
 
-fs::path cache_file(App& app, std::string_view key)
+fs::path cache_file(App& app, const Completer& completer, std::span<const std::string> words)
 {
+    const auto line = completer.by_words ? "--" + sha256_hex(join(words, "\n")).substr(0, 16) : "";
     const auto context = app.context();
     const std::string name = context ? (*context)->name : "none";
     return app.paths().cache_dir / "complete" /
-           fmt::format("{}--{}--{}", percent_encode(name), percent_encode(app.global().name_space),
-                       percent_encode(key));
+           fmt::format("{}--{}--{}{}", percent_encode(name), percent_encode(app.global().name_space),
+                       percent_encode(completer.key), line);
 }
 
 std::optional<Cached> read_cache(const fs::path& file)
@@ -53,7 +55,7 @@ std::optional<Cached> read_cache(const fs::path& file)
     return cached;
 }
 
-void start_refresh(App& app, const Completer& completer)
+void start_refresh(App& app, const Completer& completer, std::span<const std::string> line)
 {
     if (!app.spawn_self)
         return;
@@ -62,6 +64,8 @@ void start_refresh(App& app, const Completer& completer)
     words.push_back(global.context);
     words.push_back(global.name_space);
     words.push_back(global.config);
+    if (completer.by_words)
+        words.insert(words.end(), line.begin(), line.end());
     app.spawn_self(words);
 }
 
@@ -75,16 +79,17 @@ const Completer* find_completer(const Flags& flags, std::string_view key)
 
 } // namespace
 
-std::vector<Candidate> live_candidates(App& app, const Completer& completer, std::span<const std::string>)
+std::vector<Candidate> live_candidates(App& app, const Completer& completer,
+                                       std::span<const std::string> words)
 {
-    const fs::path file = cache_file(app, completer.key);
+    const fs::path file = cache_file(app, completer, words);
     const auto cached = read_cache(file);
     if (cached && cached->age < k_usable) {
         if (cached->age >= k_fresh)
-            start_refresh(app, completer);
+            start_refresh(app, completer, words);
         return cached->candidates;
     }
-    start_refresh(app, completer);
+    start_refresh(app, completer, words);
     if (!app.spawn_self)
         return {};
     const Deadline deadline(k_longest_wait);
@@ -96,38 +101,43 @@ std::vector<Candidate> live_candidates(App& app, const Completer& completer, std
     return {};
 }
 
-void refresh_candidates(App& app, std::string_view key)
+namespace {
+
+void refresh(App& app, const Completer& completer, std::span<const std::string> words)
 {
-    const fs::path file = cache_file(app, key);
+    const fs::path file = cache_file(app, completer, words);
     if (!make_dirs(file.parent_path()))
         return;
     // One refresher at a time: a second TAB must not ask the backend twice.
     const auto lock = FileLock::try_lock(file.string() + ".lock");
     if (!lock || !lock->has_value())
         return;
+    GlobalOptions global = app.global();
+    global.timeout = k_fetch_limit;
+    app.set_global(global);
+    auto candidates = completer.fetch(app, words);
+    std::string text;
+    // A backend that does not answer leaves an empty list, which keeps the next TABs from waiting again.
+    if (!candidates) {
+        if (const auto old = read_cache(file); old && old->age < k_usable && !old->candidates.empty())
+            return;
+        candidates = std::vector<Candidate>{};
+    }
+    for (std::size_t i = 0; i < std::min(candidates->size(), k_most_candidates); ++i)
+        text += fmt::format("{}\t{}\n", printable((*candidates)[i].value),
+                            printable((*candidates)[i].description));
+    (void)write_file(file, text).has_value();
+}
+
+} // namespace
+
+void refresh_candidates(App& app, std::string_view key, std::span<const std::string> words)
+{
     for (const Noun& noun : app.registry())
         for (const Verb& verb : noun.verbs) {
             const auto bound = verb.bind();
-            const Completer* completer = find_completer(bound->flags(), key);
-            if (completer == nullptr)
-                continue;
-            GlobalOptions global = app.global();
-            global.timeout = k_fetch_limit;
-            app.set_global(global);
-            auto candidates = completer->fetch(app, {});
-            std::string text;
-            // A backend that does not answer leaves an empty list, which keeps the next TABs from waiting
-            // again.
-            if (!candidates) {
-                if (const auto old = read_cache(file); old && old->age < k_usable && !old->candidates.empty())
-                    return;
-                candidates = std::vector<Candidate>{};
-            }
-            for (std::size_t i = 0; i < std::min(candidates->size(), k_most_candidates); ++i)
-                text += fmt::format("{}\t{}\n", printable((*candidates)[i].value),
-                                    printable((*candidates)[i].description));
-            (void)write_file(file, text).has_value();
-            return;
+            if (const Completer* completer = find_completer(bound->flags(), key))
+                return refresh(app, *completer, words);
         }
 }
 

@@ -31,21 +31,6 @@ std::string context_line(const Context& context)
     return context.name;
 }
 
-ops::GuardConfig guards_of(const Context& context)
-{
-    const auto& from = context.guards;
-    ops::GuardConfig to;
-    to.protected_context = from.protected_;
-    to.min_replicas = from.min_replicas;
-    to.max_replicas = from.max_replicas;
-    to.min_healthy_providers = from.min_healthy_providers;
-    to.min_healthy_instances = from.min_healthy_instances;
-    to.max_weight_shift = from.max_weight_shift;
-    to.max_delete_share = from.max_delete;
-    to.max_concurrent = from.max_concurrent;
-    return to;
-}
-
 } // namespace
 
 // Beside what is locked, so that all who work on this host meet at the same lock; the folder is made by
@@ -129,7 +114,7 @@ Result<ops::Host> Operations::host(const ops::ChangeOptions& options)
                    .explicit_context = app_.global().context_from_flag,
                    .command = app_.command_line(),
                    .confirmed_by = {},
-                   .guards = guards_of(*context),
+                   .guards = context->guards,
                    .options = options};
     if (app_.global().timeout)
         host.options.timeout = *app_.global().timeout;

@@ -52,7 +52,7 @@ std::optional<int> internal_command(App& app, std::span<const std::string> words
         return 0;
     }
     constexpr std::size_t k_refresh_words = 5;
-    if (words.front() == "__refresh" && words.size() == k_refresh_words) {
+    if (words.front() == "__refresh" && words.size() >= k_refresh_words) {
         constexpr unsigned k_longest_life = 15;
         alarm(k_longest_life); // whatever hangs, no refresher is left behind
         GlobalOptions global;
@@ -60,7 +60,7 @@ std::optional<int> internal_command(App& app, std::span<const std::string> words
         global.name_space = words[3];
         global.config = words[4];
         app.set_global(global);
-        refresh_candidates(app, words[1]);
+        refresh_candidates(app, words[1], words.subspan(k_refresh_words));
         alarm(0);
         return 0;
     }

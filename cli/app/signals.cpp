@@ -5,6 +5,7 @@
 
 #include <atomic>
 #include <csignal>
+#include <string_view>
 #include <unistd.h>
 
 namespace conduit {
@@ -15,8 +16,14 @@ std::atomic<Cancel*> current{nullptr};
 void on_signal(int)
 {
     Cancel* cancel = current.load(std::memory_order_relaxed);
-    if (cancel == nullptr || cancel->requested())
-        _exit(to_exit(ErrorKind::interrupted));
+    if (cancel == nullptr || cancel->requested()) {
+        if (cancel == nullptr || !cancel->standing())
+            _exit(to_exit(ErrorKind::interrupted));
+        constexpr std::string_view k_said = "\nerror: partial: stopped in the middle of a change\n"
+                                            "hint:  See what stands: conduitctl history pending\n";
+        [[maybe_unused]] const auto written = write(STDERR_FILENO, k_said.data(), k_said.size());
+        _exit(to_exit(ErrorKind::partial));
+    }
     cancel->request();
 }
 

@@ -5,7 +5,8 @@
 
 namespace conduit {
 
-// SIGINT and SIGTERM set cancel, the second SIGINT ends the process at once (130); SIGPIPE is ignored. cancel
+// SIGINT and SIGTERM set cancel, the second SIGINT ends the process at once (130, or 10 while a
+// change is under way); SIGPIPE is ignored. cancel
 // must live as long as the process. The one place with a global: a signal handler has no other way.
 void handle_signals(Cancel& cancel);
 

@@ -5,6 +5,8 @@
 #include "cli/backend/agent.hpp"
 #include "cli/orchestrator/local/layout.hpp"
 #include "cli/orchestrator/local/orchestrator.hpp"
+#include "cli/orchestrator/local/stack.hpp"
+#include "cli/targets/config_file.hpp"
 #include "cli/targets/control_target.hpp"
 #include "cli/targets/workloads.hpp"
 #include "core/process.hpp"
@@ -19,9 +21,10 @@ fs::path folder_of(App& app, const Context& context)
     return context.dir.empty() ? app.paths().data_dir : context.dir;
 }
 
-Result<std::vector<AgentEndpoint>> local_replicas(const fs::path& dir, Deadline deadline)
+Result<std::vector<AgentEndpoint>> local_replicas(const fs::path& dir, const Cancel* cancel,
+                                                  Deadline deadline)
 {
-    TRY_ASSIGN(const auto instances, local::make_orchestrator(dir)->instances("agent", deadline));
+    TRY_ASSIGN(const auto instances, local::make_orchestrator(dir, cancel)->instances("agent", deadline));
     std::vector<AgentEndpoint> endpoints;
     for (const auto& instance : instances)
         if (!instance.admin_url.empty() && instance.state != InstanceState::exited &&
@@ -59,7 +62,9 @@ Result<std::unique_ptr<Agents>> make_context_agents(App& app)
         };
     } else if (context->orchestrator == OrchestratorKind::local) {
         options.identity = "local " + dir.string();
-        options.discover = [dir](Deadline deadline) { return local_replicas(dir, deadline); };
+        options.discover = [dir, &app](Deadline deadline) {
+            return local_replicas(dir, &app.cancel(), deadline);
+        };
     } else {
         return fail(ErrorKind::failed,
                     fmt::format("context {} is run by {}, whose agents this program cannot find yet",
@@ -70,21 +75,20 @@ Result<std::unique_ptr<Agents>> make_context_agents(App& app)
     return make_agents(std::move(options));
 }
 
-// Keeps the orchestrator alive as long as the target that writes through it.
-class LocalWorkloads final : public ops::WorkloadTarget {
-  public:
-    explicit LocalWorkloads(std::unique_ptr<Orchestrator> orchestrator, ops::InstanceProbe probe)
-        : ops::WorkloadTarget(*orchestrator, std::move(probe)), orchestrator_(std::move(orchestrator))
-    {
-    }
-
-  private:
-    std::unique_ptr<Orchestrator> orchestrator_;
-};
+Result<std::unique_ptr<Orchestrator>> make_context_orchestrator(App& app)
+{
+    TRY_ASSIGN(const Context* context, app.context());
+    if (context->orchestrator != OrchestratorKind::local)
+        return fail(ErrorKind::failed,
+                    fmt::format("context {} is run by {}, which this program cannot speak to yet",
+                                context->name, orchestrator_name(context->orchestrator)),
+                    "Choose a local context: conduitctl context use local");
+    return local::make_orchestrator(folder_of(app, *context), &app.cancel());
+}
 
 Result<std::unique_ptr<ops::Target>> make_local_target(App& app)
 {
-    TRY_ASSIGN(const Context* context, app.context());
+    TRY_ASSIGN(Orchestrator * orchestrator, app.orchestrator());
     // The orchestrator's word is not enough: the instance itself has to answer.
     auto probe = [&app](const Instance& instance, Deadline deadline) -> Result<> {
         if (instance.admin_url.empty())
@@ -96,8 +100,31 @@ Result<std::unique_ptr<ops::Target>> make_local_target(App& app)
                         fmt::format("{} answers HTTP {}", instance.name, answer.status));
         return {};
     };
-    return std::make_unique<LocalWorkloads>(local::make_orchestrator(folder_of(app, *context)),
-                                            std::move(probe));
+    return std::make_unique<ops::WorkloadTarget>(*orchestrator, std::move(probe), &app.cancel());
+}
+
+Result<std::unique_ptr<ops::Target>> make_control_target(App& app)
+{
+    TRY_ASSIGN(Agents * agents, app.agents());
+    TRY_ASSIGN(const Context* context, app.context());
+    const bool shared = context->orchestrator == OrchestratorKind::local && context->agent.urls.empty();
+    return std::make_unique<ControlTarget>(*agents, app.clock(), Duration{1000}, shared, &app.cancel());
+}
+
+Result<std::unique_ptr<ops::Target>> make_persist_target(App& app)
+{
+    TRY_ASSIGN(Agents * agents, app.agents());
+    TRY_ASSIGN(const Context* context, app.context());
+    if (context->orchestrator != OrchestratorKind::local || !context->agent.urls.empty())
+        return fail(
+            ErrorKind::refused,
+            fmt::format("the base configuration of context {} cannot be written from here", context->name),
+            "Leave out --persist, and change its configuration where it is kept.");
+    const local::Layout layout{folder_of(app, *context)};
+    TRY_ASSIGN(auto control, make_control_target(app));
+    return std::make_unique<PersistTarget>(std::move(control), *agents, app.clock(),
+                                           ConfigFile(layout.agent_yaml(), layout.state() / "file-keys.json"),
+                                           &app.cancel());
 }
 
 CheckResult agents_reachable(App& app, const Context&)
@@ -129,15 +156,14 @@ void wire(App& app)
         return backends->http(&a.cancel());
     });
     app.agents_slot.set(make_context_agents);
+    app.local_slot.set([](App& a) -> Result<std::unique_ptr<local::LocalStack>> {
+        return local::make_local_stack([&a] { return a.http(); });
+    });
+    app.orchestrator_slot.set(make_context_orchestrator);
     app.operations_slot.set([](App& a) -> Result<std::unique_ptr<Operations>> {
         auto operations = std::make_unique<Operations>(a);
-        operations->add_target("agent", [](App& b) -> Result<std::unique_ptr<ops::Target>> {
-            TRY_ASSIGN(Agents * agents, b.agents());
-            TRY_ASSIGN(const Context* context, b.context());
-            const bool shared =
-                context->orchestrator == OrchestratorKind::local && context->agent.urls.empty();
-            return std::make_unique<ControlTarget>(*agents, b.clock(), Duration{1000}, shared);
-        });
+        operations->add_target("agent", make_control_target);
+        operations->add_target("agent-and-file", make_persist_target);
         operations->add_target("local", make_local_target);
         return operations;
     });

@@ -133,6 +133,8 @@ class HttpAgents final : public Agents {
         if (!call.query.empty())
             request.url += "?" + query_string(call.query);
         request.headers = call.headers;
+        request.finish = call.finish;
+        request.on_sent = call.on_sent;
         // The API server's pod proxy strips Authorization, so the master-key header is the one that always
         // arrives.
         request.headers.emplace_back("X-Master-Key", secret);
@@ -202,6 +204,9 @@ Convergence read_convergence(Agents& agents, std::uint64_t revision, Deadline de
             row.applied_revision =
                 static_cast<std::uint64_t>(json_number_or(*control, "applied_revision", 0));
             row.store_ok = json_bool_or(*control, "store_ok", false);
+            if (const auto* skipped = json_find(*control, "skipped"); skipped != nullptr)
+                for (const auto& text : *skipped)
+                    row.skipped.push_back(text.is_string() ? text.get<std::string>() : dump_json(text));
         }
         row.agreed = row.error.empty() && row.applied_revision >= revision;
         out.agreed += row.agreed ? 1U : 0U;
@@ -210,11 +215,12 @@ Convergence read_convergence(Agents& agents, std::uint64_t revision, Deadline de
     return out;
 }
 
-Convergence wait_converged(Agents& agents, std::uint64_t revision, Deadline deadline, Clock& clock)
+Convergence wait_converged(Agents& agents, std::uint64_t revision, Deadline deadline, Clock& clock,
+                           const Cancel* cancel)
 {
     for (;;) {
         auto reading = read_convergence(agents, revision, deadline);
-        if (reading.complete() || deadline.passed())
+        if (reading.complete() || deadline.passed() || (cancel != nullptr && cancel->requested()))
             return reading;
         clock.sleep(std::min(k_poll_interval, deadline.left()));
     }

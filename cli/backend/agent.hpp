@@ -28,6 +28,8 @@ struct AgentCall {
     std::multimap<std::string, std::string> query;
     JsonBox body; // null: none
     HeaderList headers;
+    bool finish = false;           // not cut off by a stop
+    std::function<void()> on_sent; // it has left, and no answer was read yet
 };
 
 struct ReplicaAnswer {
@@ -71,7 +73,8 @@ struct Convergence {
         std::uint64_t applied_revision = 0;
         bool store_ok = true;
         bool agreed = false;
-        std::string error; // why it could not be asked
+        std::vector<std::string> skipped; // overrides it cannot apply, with the reason
+        std::string error;                // why it could not be asked
     };
     std::vector<Row> rows;
     std::size_t agreed = 0;
@@ -79,7 +82,8 @@ struct Convergence {
     std::string missing() const; // "agent-3 (at revision 41), agent-4 (cannot be reached)"
 };
 Convergence read_convergence(Agents& agents, std::uint64_t revision, Deadline deadline);
-// Polls until complete or the deadline passes; the last reading either way.
-Convergence wait_converged(Agents& agents, std::uint64_t revision, Deadline deadline, Clock& clock);
+// Polls until complete, the deadline passes or a stop is asked for; the last reading either way.
+Convergence wait_converged(Agents& agents, std::uint64_t revision, Deadline deadline, Clock& clock,
+                           const Cancel* cancel = nullptr);
 
 } // namespace conduit

@@ -56,6 +56,7 @@ struct Completer {
     std::string_view key; // "providers"
     Result<std::vector<Candidate>> (*fetch)(App& app, std::span<const std::string> words) = nullptr;
     bool live = true;
+    bool by_words = false; // fetch looks at words: what it finds is kept for each line apart
 };
 
 struct Choice { // one of a fixed list

@@ -72,7 +72,9 @@ std::string_view group_title(Group group)
 std::vector<Omitted> contacts_nothing()
 {
     constexpr std::string_view k_reason = "looks at nothing but this machine's own files";
-    return {{ErrorKind::auth, k_reason}, {ErrorKind::unreachable, k_reason}, {ErrorKind::unknown, k_reason}};
+    return {{ErrorKind::unreachable, k_reason},
+            {ErrorKind::unknown, k_reason},
+            {ErrorKind::interrupted, "ends at once"}};
 }
 
 } // namespace conduit

@@ -45,11 +45,11 @@ template <> struct ValueType<double> {
     static constexpr std::string_view type = "number", value = "X";
     static Result<double> parse(std::string_view text)
     {
-        double value = 0;
-        const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-        if (error != std::errc{} || end != text.data() + text.size() || !std::isfinite(value))
+        double number = 0;
+        const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+        if (error != std::errc{} || end != text.data() + text.size() || !std::isfinite(number))
             return fail(ErrorKind::usage, "a number is expected");
-        return value;
+        return number;
     }
     static std::string show(double v) { return fmt::format("{}", v); }
 };

@@ -112,6 +112,8 @@ Noun blocklist()
                                   .tier = Tier::moderate,
                                   .undo = Undo::exact,
                                   .examples = {"conduitctl blocklist rm team-a --yes"},
+                                  .omitted = {{ErrorKind::rolled_back,
+                                               "taking an override away cannot fail at a replica"}},
                                   .covers = {"A-em-rate-5"},
                                   .backends = {"agent"}},
                                  key_flags, remove),

@@ -225,6 +225,7 @@ Noun cache()
                  .text = "The prefix is literal and must begin with audio:, so that nothing else can be "
                          "dropped. Every replica drops its own; it is done when all of them have.",
                  .examples = {"conduitctl cache clear audio:tts: --yes"},
+                 .omitted = {{ErrorKind::rolled_back, "it cannot be taken back: 10"}},
                  .covers = {"A-cache-clear-2"},
                  .backends = {"agent"}},
                 [](Flags& f, ClearOptions& o) {

@@ -91,6 +91,7 @@ Noun circuit()
                  .tier = Tier::mild,
                  .undo = Undo::none,
                  .examples = {"conduitctl circuit reset openai --if-healthy"},
+                 .omitted = {{ErrorKind::rolled_back, "it cannot be taken back: 10"}},
                  .covers = {"E-err-circuit-1"},
                  .backends = {"agent"}},
                 [](Flags& f, CircuitOptions& o) {

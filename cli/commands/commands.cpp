@@ -73,7 +73,7 @@ Noun commands()
                  "omitted), "
                  "its examples and the procedures it covers.",
          .examples = {"conduitctl commands", "conduitctl commands context -o json"},
-         .omitted = contacts_nothing()},
+         .omitted = prints_what_it_holds()},
         commands_flags, commands_run);
 }
 

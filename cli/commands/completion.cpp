@@ -2,6 +2,7 @@
 #include "cli/app/app.hpp"
 #include "cli/command/shells.hpp"
 #include "cli/commands/all.hpp"
+#include "cli/commands/shared.hpp"
 
 #include <nlohmann/json.hpp>
 
@@ -40,7 +41,7 @@ Noun completion()
                     "              conduitctl completion zsh > \"${fpath[1]}/_conduitctl\"\n"
                     "              conduitctl completion fish > ~/.config/fish/completions/conduitctl.fish",
                 .examples = {"conduitctl completion bash"},
-                .omitted = contacts_nothing()};
+                .omitted = prints_what_it_holds()};
     doc.omitted.push_back({ErrorKind::not_found, "another shell is a usage error"});
     return standalone<CompletionOptions>(Group::tool, std::move(doc), completion_flags, completion_run);
 }

@@ -129,66 +129,68 @@ Result<Report> apply(App& app, const ApplyOptions& o)
 
 Noun config()
 {
-    return {.name = "config",
-            .summary = "The service's configuration and its overrides",
-            .group = Group::tool,
-            .verbs = {
-                verb<PathOptions>(
-                    {.name = "get",
-                     .summary = "Show one setting, or the configuration in effect",
-                     .examples = {"conduitctl config get", "conduitctl config get providers/openai/weight"},
-                     .backends = {"agent"}},
-                    [](Flags& f, PathOptions& o) { f.arg("PATH", o.path, "Path of the setting").optional(); },
-                    show),
-                verb<SetOptions>(
-                    {.name = "set",
-                     .summary = "Override one setting at run time",
-                     .effect = Effect::change,
-                     .tier = Tier::moderate,
-                     .undo = Undo::exact,
-                     .examples = {"conduitctl config set providers/openai/weight 50 --for 1h"},
-                     .covers = {"A-prov-weights-1"},
-                     .backends = {"agent"}},
-                    [](Flags& f, SetOptions& o) {
-                        f.arg("PATH", o.path, "Path of the setting");
-                        f.arg("VALUE", o.value, "Value, as YAML: 50, true, 15m, \"text\"");
-                        change_flags(f, o.change);
-                    },
-                    set),
-                verb<UnsetOptions>(
-                    {.name = "unset",
-                     .summary = "Drop an override; the base file decides again",
-                     .effect = Effect::change,
-                     .tier = Tier::moderate,
-                     .undo = Undo::exact,
-                     .examples = {"conduitctl config unset providers/openai/weight"},
-                     .backends = {"agent"}},
-                    [](Flags& f, UnsetOptions& o) {
-                        f.arg("PATH", o.path, "Path of the setting");
-                        change_flags(f, o.change);
-                    },
-                    unset),
-                verb({.name = "diff",
-                      .summary = "List what overrides make different from the file",
-                      .text = "Exit 14 when there is a difference.",
-                      .examples = {"conduitctl config diff"},
-                      .also = {ErrorKind::differs},
-                      .backends = {"agent"}},
-                     diff),
-                verb<ApplyOptions>(
-                    {.name = "apply",
-                     .summary = "Override the settings of a file, all at once",
-                     .effect = Effect::change,
-                     .tier = Tier::moderate,
-                     .undo = Undo::exact,
-                     .examples = {"conduitctl config apply overrides.yaml"},
-                     .backends = {"agent"}},
-                    [](Flags& f, ApplyOptions& o) {
-                        f.arg("FILE", o.file, "YAML map of path: value");
-                        change_flags(f, o.change);
-                    },
-                    apply),
-            }};
+    return {
+        .name = "config",
+        .summary = "The service's configuration and its overrides",
+        .group = Group::tool,
+        .verbs = {
+            verb<PathOptions>(
+                {.name = "get",
+                 .summary = "Show one setting, or the configuration in effect",
+                 .examples = {"conduitctl config get", "conduitctl config get providers/openai/weight"},
+                 .backends = {"agent"}},
+                [](Flags& f, PathOptions& o) { f.arg("PATH", o.path, "Path of the setting").optional(); },
+                show),
+            verb<SetOptions>(
+                {.name = "set",
+                 .summary = "Override one setting at run time",
+                 .effect = Effect::change,
+                 .tier = Tier::moderate,
+                 .undo = Undo::exact,
+                 .examples = {"conduitctl config set providers/openai/weight 50 --for 1h"},
+                 .covers = {"A-prov-weights-1"},
+                 .backends = {"agent"}},
+                [](Flags& f, SetOptions& o) {
+                    f.arg("PATH", o.path, "Path of the setting");
+                    f.arg("VALUE", o.value, "Value, as YAML: 50, true, 15m, \"text\"");
+                    change_flags(f, o.change);
+                },
+                set),
+            verb<UnsetOptions>(
+                {.name = "unset",
+                 .summary = "Drop an override; the base file decides again",
+                 .effect = Effect::change,
+                 .tier = Tier::moderate,
+                 .undo = Undo::exact,
+                 .examples = {"conduitctl config unset providers/openai/weight"},
+                 .omitted = {{ErrorKind::rolled_back, "taking an override away cannot fail at a replica"}},
+                 .backends = {"agent"}},
+                [](Flags& f, UnsetOptions& o) {
+                    f.arg("PATH", o.path, "Path of the setting");
+                    change_flags(f, o.change);
+                },
+                unset),
+            verb({.name = "diff",
+                  .summary = "List what overrides make different from the file",
+                  .text = "Exit 14 when there is a difference.",
+                  .examples = {"conduitctl config diff"},
+                  .also = {ErrorKind::differs},
+                  .backends = {"agent"}},
+                 diff),
+            verb<ApplyOptions>(
+                {.name = "apply",
+                 .summary = "Override the settings of a file, all at once",
+                 .effect = Effect::change,
+                 .tier = Tier::moderate,
+                 .undo = Undo::exact,
+                 .examples = {"conduitctl config apply overrides.yaml"},
+                 .backends = {"agent"}},
+                [](Flags& f, ApplyOptions& o) {
+                    f.arg("FILE", o.file, "YAML map of path: value");
+                    change_flags(f, o.change);
+                },
+                apply),
+        }};
 }
 
 } // namespace conduit::commands

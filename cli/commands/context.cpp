@@ -187,12 +187,22 @@ Result<Report> rm(App& app, const NameOptions& o)
 Result<Report> check(App& app, const NameOptions& o)
 {
     TRY_ASSIGN(const Context* context, chosen(app, o.name));
-    return checks_report(check_context(app, *context));
+    const auto checks = check_context(app, *context);
+    if (app.cancel().requested())
+        return fail(ErrorKind::interrupted, "interrupted before every check was made");
+    return checks_report(checks);
 }
 
 std::vector<Omitted> file_only()
 {
     return contacts_nothing();
+}
+
+std::vector<Omitted> new_name()
+{
+    auto omitted = file_only();
+    omitted.push_back({ErrorKind::not_found, "names what is not there yet"});
+    return omitted;
 }
 
 } // namespace
@@ -217,24 +227,23 @@ Noun context()
                            .examples = {"conduitctl context show", "conduitctl context show prod"},
                            .omitted = file_only()},
                           optional_name_flags, show));
-    noun.verbs.push_back(verb<SetOptions>(
-        {.name = "set",
-         .summary = "Change a field of the chosen context (-C)",
-         .effect = Effect::local,
-         .text = "The file is checked before it is written. Comments in it are not kept; the file as "
-                 "it was stays beside it as config.yaml.bak.",
-         .examples = {"conduitctl context set guards.min_replicas 3 -C prod",
-                      "conduitctl context set agent.token file:~/.conduit-token",
-                      "conduitctl context set prometheus.url --unset"},
-         .omitted = file_only()},
-        set_flags, set));
+    noun.verbs.push_back(
+        verb<SetOptions>({.name = "set",
+                          .summary = "Change a field of the chosen context (-C)",
+                          .effect = Effect::local,
+                          .text = "The file is checked before it is written, and its comments stay.",
+                          .examples = {"conduitctl context set guards.min_replicas 3 -C prod",
+                                       "conduitctl context set agent.token file:~/.conduit-token",
+                                       "conduitctl context set prometheus.url --unset"},
+                          .omitted = file_only()},
+                         set_flags, set));
     noun.verbs.push_back(
         verb<AddOptions>({.name = "add",
                           .summary = "Add a context",
                           .effect = Effect::local,
                           .examples = {"conduitctl context add prod --orchestrator kubernetes "
                                        "--kube-context eks-1 --kube-namespace production --protected"},
-                          .omitted = file_only()},
+                          .omitted = new_name()},
                          add_flags, add));
     noun.verbs.push_back(verb<NameOptions>({.name = "rm",
                                             .summary = "Remove a context from the configuration",
@@ -248,8 +257,7 @@ Noun context()
                            .summary = "Check that a context is complete and answers",
                            .examples = {"conduitctl context check", "conduitctl context check prod"},
                            .also = {ErrorKind::breached},
-                           .omitted = {{ErrorKind::auth, "a finding of the check: 13"},
-                                       {ErrorKind::unreachable, "a finding of the check: 13"},
+                           .omitted = {{ErrorKind::unreachable, "a finding of the check: 13"},
                                        {ErrorKind::unknown, "a finding of the check: 13"}}},
                           optional_name_flags, check));
     return noun;

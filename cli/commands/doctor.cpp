@@ -94,6 +94,8 @@ Result<Report> doctor_run(App& app)
 {
     auto checks = check_installation(app);
     check_selected_context(app, checks);
+    if (app.cancel().requested())
+        return fail(ErrorKind::interrupted, "interrupted before every check was made");
     return checks_report(checks);
 }
 
@@ -182,7 +184,8 @@ Noun doctor()
                  "each failure comes with a hint.",
          .examples = {"conduitctl doctor", "conduitctl doctor -C prod -o json"},
          .also = {ErrorKind::breached},
-         .omitted = {{ErrorKind::not_found, "a finding of the check: 13"},
+         .omitted = {{ErrorKind::failed, "a finding of the check: 13"},
+                     {ErrorKind::not_found, "a finding of the check: 13"},
                      {ErrorKind::auth, "a finding of the check: 13"},
                      {ErrorKind::unreachable, "a finding of the check: 13"},
                      {ErrorKind::unknown, "a finding of the check: 13"}}},

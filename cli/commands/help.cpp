@@ -72,6 +72,14 @@ Result<Report> help_run(App& app, const HelpOptions& o)
 
 } // namespace
 
+std::vector<Omitted> prints_what_it_holds()
+{
+    auto omitted = contacts_nothing();
+    omitted.push_back({ErrorKind::auth, "opens no file"});
+    omitted.push_back({ErrorKind::failed, "prints what is built in"});
+    return omitted;
+}
+
 Noun help()
 {
     return standalone<HelpOptions>(Group::tool,
@@ -81,7 +89,7 @@ Noun help()
                                         "Topics: exit-codes, output, configuration, environment, contexts, "
                                         "confirmation, secrets.",
                                     .examples = {"conduitctl help exit-codes", "conduitctl help context use"},
-                                    .omitted = contacts_nothing()},
+                                    .omitted = prints_what_it_holds()},
                                    help_flags, help_run);
 }
 

@@ -1,24 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/commands/instances.hpp"
 
-#include "cli/orchestrator/local/orchestrator.hpp"
-
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
 namespace conduit::commands {
-
-Result<std::unique_ptr<Orchestrator>> orchestrator_of(App& app)
-{
-    TRY_ASSIGN(const Context* context, app.context());
-    if (context->orchestrator != OrchestratorKind::local)
-        return fail(ErrorKind::failed,
-                    fmt::format("context {} is run by {}, which this program cannot speak to yet",
-                                context->name, orchestrator_name(context->orchestrator)),
-                    "Choose a local context: conduitctl context use local");
-    TRY_ASSIGN(const fs::path dir, local_dir(app, ""));
-    return local::make_orchestrator(dir);
-}
 
 Result<fs::path> local_dir(App& app, const std::string& flag)
 {
@@ -64,24 +50,43 @@ std::vector<Column> instance_columns()
             {.head = "AGE", .field = "started_at", .format = age}};
 }
 
+namespace {
+
+// What stands after --workload on the line; "" when nothing does.
+std::string workload_among(std::span<const std::string> words)
+{
+    constexpr std::string_view k_flag = "--workload";
+    for (std::size_t i = 0; i < words.size(); ++i) {
+        if (words[i].starts_with("--workload="))
+            return words[i].substr(k_flag.size() + 1);
+        if (words[i] == k_flag && i + 1 < words.size())
+            return words[i + 1];
+    }
+    return {};
+}
+
+} // namespace
+
 Completer instance_completer()
 {
     return {.key = "instances",
-            .fetch = [](App& app, std::span<const std::string>) -> Result<std::vector<Candidate>> {
-                TRY_ASSIGN(const auto orchestrator, orchestrator_of(app));
-                TRY_ASSIGN(const auto instances, orchestrator->instances("", app.deadline(2s)));
+            .fetch = [](App& app, std::span<const std::string> words) -> Result<std::vector<Candidate>> {
+                TRY_ASSIGN(Orchestrator * orchestrator, app.orchestrator());
+                TRY_ASSIGN(const auto instances,
+                           orchestrator->instances(workload_among(words), app.deadline(2s)));
                 std::vector<Candidate> result;
                 for (const auto& instance : instances)
                     result.push_back({instance.name, std::string(state_name(instance.state))});
                 return result;
-            }};
+            },
+            .by_words = true};
 }
 
 Completer workload_completer()
 {
     return {.key = "workloads",
             .fetch = [](App& app, std::span<const std::string>) -> Result<std::vector<Candidate>> {
-                TRY_ASSIGN(const auto orchestrator, orchestrator_of(app));
+                TRY_ASSIGN(Orchestrator * orchestrator, app.orchestrator());
                 TRY_ASSIGN(const auto workloads, orchestrator->workloads(app.deadline(2s)));
                 std::vector<Candidate> result;
                 for (const auto& workload : workloads)

@@ -110,59 +110,61 @@ Result<Report> off(App& app, const ChangeOnly& o)
 
 Noun limit()
 {
-    return {.name = "limit",
-            .summary = "Rate limits, by key and for all traffic",
-            .group = Group::data_path,
-            .verbs = {
-                verb({.name = "show",
-                      .summary = "Show the limits and who ran into them",
-                      .examples = {"conduitctl limit show"},
-                      .backends = {"agent"}},
-                     show),
-                verb<SetOptions>(
-                    {.name = "set",
-                     .summary = "Change the limits for each key or all traffic",
-                     .effect = Effect::change,
-                     .tier = Tier::moderate,
-                     .undo = Undo::exact,
-                     .examples = {"conduitctl limit set --per-key 1000/h",
-                                  "conduitctl limit set --key team-a --rate 10/s"},
-                     .covers = {"A-ts-err-9", "C-sec-5"},
-                     .backends = {"agent"}},
-                    [](Flags& f, SetOptions& o) {
-                        f.opt("--per-key", o.per_key, "Default of every key; 0 is no limit");
-                        f.opt("--global", o.global, "All traffic of the deployment; 0 is no limit");
-                        f.opt("--key", o.key, "One key, by its id").value("KEY").complete(k_key_ids);
-                        f.opt("--rate", o.rate, "Limit of that key");
-                        change_flags(f, o.change);
-                    },
-                    set),
-                verb<EmergencyOptions>(
-                    {.name = "emergency",
-                     .summary = "Hold all traffic to N requests a minute, at once",
-                     .effect = Effect::change,
-                     .tier = Tier::moderate,
-                     .undo = Undo::exact,
-                     .text = "One limit for the whole deployment, over all keys and replicas together.",
-                     .examples = {"conduitctl limit emergency --rpm 100 --for 30m --reason \"abuse\""},
-                     .covers = {"A-em-rate-1"},
-                     .backends = {"agent"}},
-                    [](Flags& f, EmergencyOptions& o) {
-                        f.opt("--rpm", o.rpm, "Requests a minute").required().between(1, 100'000'000);
-                        change_flags(f, o.change);
-                    },
-                    emergency),
-                verb<ChangeOnly>(
-                    {.name = "off",
-                     .summary = "Lift the emergency limit",
-                     .effect = Effect::change,
-                     .tier = Tier::moderate,
-                     .undo = Undo::exact,
-                     .examples = {"conduitctl limit off --yes"},
-                     .covers = {"A-em-rate-2"},
-                     .backends = {"agent"}},
-                    [](Flags& f, ChangeOnly& o) { change_flags(f, o.change); }, off),
-            }};
+    return {
+        .name = "limit",
+        .summary = "Rate limits, by key and for all traffic",
+        .group = Group::data_path,
+        .verbs = {
+            verb({.name = "show",
+                  .summary = "Show the limits and who ran into them",
+                  .examples = {"conduitctl limit show"},
+                  .backends = {"agent"}},
+                 show),
+            verb<SetOptions>(
+                {.name = "set",
+                 .summary = "Change the limits for each key or all traffic",
+                 .effect = Effect::change,
+                 .tier = Tier::moderate,
+                 .undo = Undo::exact,
+                 .examples = {"conduitctl limit set --per-key 1000/h",
+                              "conduitctl limit set --key team-a --rate 10/s"},
+                 .covers = {"A-ts-err-9", "C-sec-5"},
+                 .backends = {"agent"}},
+                [](Flags& f, SetOptions& o) {
+                    f.opt("--per-key", o.per_key, "Default of every key; 0 is no limit");
+                    f.opt("--global", o.global, "All traffic of the deployment; 0 is no limit");
+                    f.opt("--key", o.key, "One key, by its id").value("KEY").complete(k_key_ids);
+                    f.opt("--rate", o.rate, "Limit of that key");
+                    change_flags(f, o.change);
+                },
+                set),
+            verb<EmergencyOptions>(
+                {.name = "emergency",
+                 .summary = "Hold all traffic to N requests a minute, at once",
+                 .effect = Effect::change,
+                 .tier = Tier::moderate,
+                 .undo = Undo::exact,
+                 .text = "One limit for the whole deployment, over all keys and replicas together.",
+                 .examples = {"conduitctl limit emergency --rpm 100 --for 30m --reason \"abuse\""},
+                 .covers = {"A-em-rate-1"},
+                 .backends = {"agent"}},
+                [](Flags& f, EmergencyOptions& o) {
+                    f.opt("--rpm", o.rpm, "Requests a minute").required().between(1, 100'000'000);
+                    change_flags(f, o.change);
+                },
+                emergency),
+            verb<ChangeOnly>(
+                {.name = "off",
+                 .summary = "Lift the emergency limit",
+                 .effect = Effect::change,
+                 .tier = Tier::moderate,
+                 .undo = Undo::exact,
+                 .examples = {"conduitctl limit off --yes"},
+                 .omitted = {{ErrorKind::rolled_back, "taking an override away cannot fail at a replica"}},
+                 .covers = {"A-em-rate-2"},
+                 .backends = {"agent"}},
+                [](Flags& f, ChangeOnly& o) { change_flags(f, o.change); }, off),
+        }};
 }
 
 } // namespace conduit::commands

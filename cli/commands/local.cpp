@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "cli/orchestrator/local/local.hpp"
+#include "cli/orchestrator/local_stack.hpp"
 
 #include "cli/app/operations.hpp"
 #include "cli/commands/all.hpp"
 #include "cli/commands/instances.hpp"
-#include "cli/orchestrator/local/sim_faults.hpp"
-#include "cli/orchestrator/local/supervisor.hpp"
+#include "cli/ops/reversal_watch.hpp"
 
-#include <algorithm>
 #include <array>
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
 namespace conduit::commands {
 namespace {
+
+using local::LocalStack;
 
 constexpr std::array<const char*, 3> k_providers{"openai", "google", "aws"};
 
@@ -42,14 +42,13 @@ Result<std::string> program(App& app, std::string_view name, std::string_view va
     return path;
 }
 
-Result<local::SimTarget> sim_target(App& app, const Json& status)
+Result<std::string> sim_control(const Json& status)
 {
-    const auto url = json_string_or(status, "sim_control_url", "");
+    auto url = json_string_or(status, "sim_control_url", "");
     if (url.empty())
         return fail(ErrorKind::unreachable, "no simulator runs here",
                     "Run `conduitctl local up` to start one.");
-    TRY_ASSIGN(HttpClient * http, app.http());
-    return local::SimTarget{*http, url};
+    return url;
 }
 
 std::string status_text(const Json& status)
@@ -103,13 +102,15 @@ Result<Report> up(App& app, const UpFlags& o)
         options.sim = false;
     options.timeout = app.global().timeout.value_or(15s);
     options.supervisor_argv = {app.program_path(), "local", "supervise", "--dir", dir.string()};
-    TRY_ASSIGN(auto result, local::local_up(options));
+    options.cancel = &app.cancel();
+    TRY_ASSIGN(LocalStack * stack, app.local_stack());
+    TRY_ASSIGN(auto result, stack->up(options));
     if (o.provider_latency) {
-        TRY_ASSIGN(const auto sim, sim_target(app, *result.status));
+        TRY_ASSIGN(const auto sim, sim_control(*result.status));
         local::SimFault fault;
         fault.latency = *o.provider_latency;
         for (const auto* name : k_providers)
-            TRY(local::set_fault(sim, name, fault, app.deadline(10s)));
+            TRY(stack->set_fault(sim, name, fault, app.deadline(10s)));
     }
     Report report;
     report.data = Json{{"changed", result.changed}};
@@ -137,7 +138,9 @@ Result<Report> down(App& app, const DownFlags& o)
     options.dir = dir;
     options.purge = o.purge;
     options.timeout = app.global().timeout.value_or(60s);
-    TRY_ASSIGN(const auto result, local::local_down(options));
+    options.cancel = &app.cancel();
+    TRY_ASSIGN(LocalStack * stack, app.local_stack());
+    TRY_ASSIGN(const auto result, stack->down(options));
     Report report;
     report.data = Json{{"changed", result.changed}, {"purged", result.purged}, {"dir", dir.string()}};
     report.text = fmt::format("{}{}", result.changed ? "ended; no process is left" : "nothing was running",
@@ -148,7 +151,8 @@ Result<Report> down(App& app, const DownFlags& o)
 Result<Report> status(App& app, const DirOptions& o)
 {
     TRY_ASSIGN(const fs::path dir, local_dir(app, o.dir));
-    TRY_ASSIGN(const Json document, local::local_status(dir, app.deadline(5s)));
+    TRY_ASSIGN(LocalStack * stack, app.local_stack());
+    TRY_ASSIGN(const Json document, stack->status(dir, app.deadline(5s), &app.cancel()));
     Report report;
     report.data = document;
     report.text = status_text(document);
@@ -229,9 +233,10 @@ Result<Report> sim(App& app, const SimFlags& o)
                     "For example: conduitctl local sim openai --down --for 2m");
     TRY_ASSIGN(const fs::path dir, local_dir(app, o.dir));
     const auto deadline = app.deadline(10s);
-    TRY_ASSIGN(const Json now, local::local_status(dir, deadline));
-    TRY_ASSIGN(const auto target, sim_target(app, now));
-    TRY_ASSIGN(Json all, local::list_faults(target, deadline));
+    TRY_ASSIGN(LocalStack * stack, app.local_stack());
+    TRY_ASSIGN(const Json now, stack->status(dir, deadline, &app.cancel()));
+    TRY_ASSIGN(const auto sim, sim_control(now));
+    TRY_ASSIGN(Json all, stack->faults(sim, deadline));
     if (o.provider.empty())
         return sim_report(all["items"]);
     const auto fault_of = [](const Json& item) { return item.value("fault", Json::object()); };
@@ -239,8 +244,8 @@ Result<Report> sim(App& app, const SimFlags& o)
     for (const auto& item : all["items"])
         if (json_string_or(item, "name", "") == o.provider)
             before = fault_of(item);
-    Result<Json> item = o.clear ? local::clear_fault(target, o.provider, deadline)
-                                : local::set_fault(target, o.provider, fault, deadline);
+    Result<Json> item = o.clear ? stack->clear_fault(sim, o.provider, deadline)
+                                : stack->set_fault(sim, o.provider, fault, deadline);
     if (!item)
         return item.error();
     auto report = sim_report(Json::array({*item}));
@@ -252,32 +257,31 @@ Result<Report> sim(App& app, const SimFlags& o)
 // undoing a `scale` asks this very supervisor and must not wait for it from within.
 std::function<void(WallTime)> reversal_hook(App& app)
 {
-    return [&app](WallTime now) {
+    return [&app, watch = ops::ReversalWatch()](WallTime now) mutable {
         const auto operations = app.operations();
         if (!operations)
             return;
         auto& store = (*operations)->reversals();
-        (void)store.beat().has_value(); // a beat that is missed is seen by whoever asks for --for
-        const auto pending = store.list();
-        const bool due = pending && std::ranges::any_of(*pending, [&](const ops::Reversal& r) {
-                             return r.state == "pending" && r.due <= now;
-                         });
-        if (due && app.spawn_self)
+        if (watch.should_beat(now))
+            (void)store.beat().has_value(); // one that is missed is seen by whoever asks for --for
+        const auto reversals = store.list();
+        if (reversals && watch.should_serve(*reversals, now) && app.spawn_self)
             app.spawn_self({"reversals", "serve", "--once"});
     };
 }
 
 Result<Report> supervise(App& app, const DirOptions& o)
 {
-    local::SupervisorOptions options;
+    local::SuperviseRequest options;
     TRY_ASSIGN(options.dir, local_dir(app, o.dir));
     TRY_ASSIGN(options.agent_program, program(app, "conduit-agent", "CONDUIT_AGENT_PROGRAM"));
     // Absent is fine as long as no simulator is wanted; else its start fails, and says so.
     const auto simulator = program(app, "conduit-sim", "CONDUIT_SIM_PROGRAM");
     options.sim_program = simulator.value_or("conduit-sim");
     options.every_second = reversal_hook(app);
+    TRY_ASSIGN(LocalStack * stack, app.local_stack());
     Report report;
-    report.verdict = static_cast<ErrorKind>(local::run_supervisor(options));
+    report.verdict = static_cast<ErrorKind>(stack->supervise(options));
     report.data = Json{{"dir", options.dir.string()}};
     return report;
 }
@@ -309,19 +313,22 @@ Noun local()
              "Plain processes of this user under one folder; no root, no other server. Keys, tokens and "
              "agent.yaml are written at first and kept afterwards. It returns when every replica is ready.",
          .examples = {"conduitctl local up", "conduitctl local up --replicas 3 --port 9000"},
-         .also = {ErrorKind::refused, ErrorKind::locked}},
+         .also = {ErrorKind::refused, ErrorKind::locked, ErrorKind::partial}},
         up_flags, up));
     noun.verbs.push_back(
         verb<DownFlags>({.name = "down",
                          .summary = "End everything that local up started",
                          .effect = Effect::local,
                          .examples = {"conduitctl local down", "conduitctl local down --purge"},
-                         .also = {ErrorKind::locked, ErrorKind::unverified}},
+                         .also = {ErrorKind::locked, ErrorKind::partial, ErrorKind::unverified},
+                         .omitted = {{ErrorKind::unreachable, "nothing running is what it brings about"},
+                                     {ErrorKind::unknown, "it looks until no process is left, else 11"}}},
                         down_flags, down));
     noun.verbs.push_back(
         verb<DirOptions>({.name = "status",
                           .summary = "Show what runs here, its addresses and key files",
-                          .examples = {"conduitctl local status", "conduitctl local status -o json"}},
+                          .examples = {"conduitctl local status", "conduitctl local status -o json"},
+                          .omitted = {{ErrorKind::unreachable, "nothing running is an answer"}}},
                          dir_flags, status));
     noun.verbs.push_back(sim_verb());
     noun.verbs.push_back(verb<DirOptions>({.name = "supervise",

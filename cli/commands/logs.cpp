@@ -53,7 +53,7 @@ Result<LogQuery> query_of(App& app, Orchestrator& orchestrator, const LogsOption
 
 Result<Report> logs_run(App& app, const LogsOptions& o)
 {
-    TRY_ASSIGN(const auto orchestrator, orchestrator_of(app));
+    TRY_ASSIGN(Orchestrator * orchestrator, app.orchestrator());
     TRY_ASSIGN(const LogQuery query, query_of(app, *orchestrator, o));
     auto emitted = Result<>{};
     std::size_t count = 0;

@@ -161,6 +161,7 @@ Noun pool()
                      "keep theirs until they end, and are not waited for. With --drain they are, and those "
                      "left after the time are closed with 1001 (going away).",
                  .examples = {"conduitctl pool reset", "conduitctl pool reset --drain=1m"},
+                 .omitted = {{ErrorKind::rolled_back, "it cannot be taken back: 10"}},
                  .covers = {"A-pool-reset-1"},
                  .backends = {"agent"}},
                 [](Flags& f, ResetOptions& o) {

@@ -10,6 +10,7 @@ namespace {
 
 struct SwitchOptions {
     std::string provider;
+    bool persist = false;
     std::optional<Duration> drain;
     ops::ChangeOptions change;
 };
@@ -17,6 +18,8 @@ struct SwitchOptions {
 void switch_flags(Flags& flags, SwitchOptions& o)
 {
     flags.arg("PROVIDER", o.provider, "Provider, as provider ls names it").complete(k_providers);
+    flags.flag("--persist", o.persist,
+               "In the agents' configuration file too, so that it outlives overrides");
     change_flags(flags, o.change);
 }
 
@@ -59,6 +62,9 @@ std::string quota_line(const Json& items, const std::string& provider)
 
 Result<Report> switch_to(App& app, const SwitchOptions& o, bool enabled)
 {
+    if (o.persist && o.change.revert_after)
+        return fail(ErrorKind::usage, "--persist and --for do not go together",
+                    "Leave out one: --persist is for good, --for ends by itself.");
     TRY_ASSIGN(const auto body, get(app, "/admin/v1/providers"));
     TRY_ASSIGN(const auto item, item_of(*body, o.provider));
     const auto& items = (*body)["items"];
@@ -73,7 +79,7 @@ Result<Report> switch_to(App& app, const SwitchOptions& o, bool enabled)
     change.shown = enabled ? "disabled → enabled" : "enabled → disabled";
     // What the base configuration says already needs no override, so that nothing is left behind.
     const bool as_configured =
-        json_bool_or(*item, "configured_enabled", true) == enabled && !o.change.revert_after;
+        json_bool_or(*item, "configured_enabled", true) == enabled && !o.change.revert_after && !o.persist;
     change.fields = {{provider_path(o.provider, "enabled"), as_configured ? Json() : Json(enabled)},
                      {provider_path(o.provider, "realtime_drain"), drain_json(o.drain)}};
     change.lines = {{"traffic", traffic_line(now.names, now.weights, then.weights)}};
@@ -86,6 +92,8 @@ Result<Report> switch_to(App& app, const SwitchOptions& o, bool enabled)
     change.verify = enabled ? "every replica applies the revision"
                             : "every replica applies the revision and none selects it any more";
     change.watch = "conduitctl provider ls --watch";
+    if (o.persist)
+        change.file_fields = {{provider_path(o.provider, "enabled"), Json(enabled)}};
     return change_control(app, std::move(change), waiting_for(o.change, o.drain));
 }
 
@@ -124,7 +132,9 @@ std::vector<Verb> provider_switch_verbs()
              "every replica has applied it and none selects the provider any more. Realtime sessions go on "
              "until they end; with --drain it is done when they have ended too, and those that are left "
              "after the time are closed with 1001 (going away). With --for the agents enable it again by "
-             "themselves, also when nobody is there to do it.",
+             "themselves, also when nobody is there to do it. With --persist the base configuration file of "
+             "a "
+             "local context says so too; undo takes both back.",
          .examples = {"conduitctl provider disable openai --for 2h --reason \"OpenAI incident\"",
                       "conduitctl provider disable openai --drain=2m --yes",
                       "conduitctl provider disable openai --check"},

@@ -18,7 +18,7 @@ void ps_flags(Flags& flags, PsOptions& o)
 
 Result<Report> ps_run(App& app, const PsOptions& o)
 {
-    TRY_ASSIGN(const auto orchestrator, orchestrator_of(app));
+    TRY_ASSIGN(Orchestrator * orchestrator, app.orchestrator());
     const auto deadline = app.deadline(10s);
     TRY_ASSIGN(const auto instances, orchestrator->instances(o.workload, deadline));
     TRY_ASSIGN(const auto workloads, orchestrator->workloads(deadline));

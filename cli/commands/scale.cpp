@@ -34,7 +34,7 @@ Result<ops::WorkloadTarget*> workloads(App& app)
 
 Result<Workload> workload_named(App& app, const std::string& name)
 {
-    TRY_ASSIGN(const auto orchestrator, orchestrator_of(app));
+    TRY_ASSIGN(Orchestrator * orchestrator, app.orchestrator());
     TRY_ASSIGN(const auto all, orchestrator->workloads(app.deadline(k_read_timeout)));
     std::vector<std::string> names;
     for (const auto& workload : all) {
@@ -49,7 +49,7 @@ Result<Workload> workload_named(App& app, const std::string& name)
 
 Result<Report> show(App& app)
 {
-    TRY_ASSIGN(const auto orchestrator, orchestrator_of(app));
+    TRY_ASSIGN(Orchestrator * orchestrator, app.orchestrator());
     TRY_ASSIGN(const auto all, orchestrator->workloads(app.deadline(k_read_timeout)));
     TRY_ASSIGN(const Context* context, app.context());
     Json items = Json::array();
@@ -146,7 +146,7 @@ struct RestartOptions {
 Result<Report> restart_run(App& app, const RestartOptions& o)
 {
     TRY(workload_named(app, o.workload));
-    TRY_ASSIGN(const auto orchestrator, orchestrator_of(app));
+    TRY_ASSIGN(Orchestrator * orchestrator, app.orchestrator());
     TRY_ASSIGN(const auto all, orchestrator->instances(o.workload, app.deadline(k_read_timeout)));
     std::vector<std::string> known;
     std::vector<std::string> chosen = o.instances;
@@ -231,6 +231,8 @@ Noun restart()
          .examples = {"conduitctl restart --yes", "conduitctl restart --drain=5m --yes",
                       "conduitctl restart --instance agent-2 --reason \"memory growth\"",
                       "conduitctl restart --unhealthy"},
+         .omitted = {{ErrorKind::stale, "writes no field that could have moved"},
+                     {ErrorKind::rolled_back, "it cannot be taken back: 10"}},
          .covers = {"A-ts-mem-7"},
          .backends = {"orchestrator"}},
         [](Flags& f, RestartOptions& o) {

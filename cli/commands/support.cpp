@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/commands/support.hpp"
 
+#include "cli/targets/config_file.hpp"
+
 #include "core/text.hpp"
 
 #include <fmt/format.h>
@@ -174,7 +176,8 @@ Json drain_json(const std::optional<Duration>& drain)
 Result<Report> change_control(App& app, ControlChange change, const ops::ChangeOptions& options)
 {
     TRY_ASSIGN(Operations * operations, app.operations());
-    TRY_ASSIGN(ops::Target * target, operations->target("agent"));
+    TRY_ASSIGN(ops::Target * target,
+               operations->target(change.file_fields.empty() ? "agent" : "agent-and-file"));
     ops::Intent intent;
     intent.target = target;
     intent.verb = std::move(change.verb);
@@ -194,6 +197,16 @@ Result<Report> change_control(App& app, ControlChange change, const ops::ChangeO
     for (auto& [path, value] : change.fields)
         step.fields.push_back({.path = path, .after = std::move(value)});
     intent.steps.push_back(std::move(step));
+    if (!change.file_fields.empty()) {
+        ops::Step file;
+        file.n = 2;
+        file.resource = "configuration file";
+        file.verify = "every replica has read the file";
+        file.undo = "the value before it is put back";
+        for (auto& [place, value] : change.file_fields)
+            file.fields.push_back({.path = std::string(k_file_field) + place, .after = std::move(value)});
+        intent.steps.push_back(std::move(file));
+    }
     return operations->change(intent, options);
 }
 

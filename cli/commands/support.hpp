@@ -55,6 +55,9 @@ struct ControlChange {
     std::string confirm_name;
     ops::Tier tier = ops::Tier::moderate;
     std::vector<std::pair<std::string, Json>> fields; // path -> value to be (null: no override)
+    // The same in the base configuration file, as a second step: place in the file -> value (null: not
+    // there).
+    std::vector<std::pair<std::string, Json>> file_fields;
     std::vector<std::pair<std::string, std::string>> lines;
     std::string shown; // "enabled → disabled"
     std::string verify = "every replica applies the revision";

@@ -22,7 +22,7 @@ Result<Report> top_run(App& app, const TopOptions& o)
 {
     if (o.between < 50ms || o.between > 60s)
         return fail(ErrorKind::usage, "--between must be from 50ms to 60s");
-    TRY_ASSIGN(const auto orchestrator, orchestrator_of(app));
+    TRY_ASSIGN(Orchestrator * orchestrator, app.orchestrator());
     TRY_ASSIGN(const auto usages, orchestrator->top(o.workload, o.between, app.deadline(o.between + 10s)));
     Report report;
     Json items = Json::array();

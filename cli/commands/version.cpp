@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/app/app.hpp"
 #include "cli/commands/all.hpp"
+#include "cli/commands/shared.hpp"
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -23,10 +24,8 @@ Noun version()
     VerbDoc doc{.name = "version",
                 .summary = "Print the version of this program",
                 .examples = {"conduitctl version", "conduitctl version -o json"},
-                .omitted = contacts_nothing()};
+                .omitted = prints_what_it_holds()};
     doc.omitted.push_back({ErrorKind::not_found, "names nothing that could be missing"});
-    doc.omitted.push_back({ErrorKind::failed, "prints what it was built with"});
-    doc.omitted.push_back({ErrorKind::interrupted, "ends at once"});
     return standalone(Group::where, std::move(doc), version_run);
 }
 

@@ -27,19 +27,6 @@ void read_backup(Fields& parent, BackupConfig& backup)
     keep.integer("monthly", backup.keep_monthly);
 }
 
-void read_guards(Fields& parent, GuardConfig& guards)
-{
-    Fields f(parent, "guards");
-    f.flag("protected", guards.protected_);
-    f.integer("min_replicas", guards.min_replicas);
-    f.integer("max_replicas", guards.max_replicas);
-    f.integer("min_healthy_providers", guards.min_healthy_providers);
-    f.integer("min_healthy_instances", guards.min_healthy_instances);
-    f.integer("max_concurrent", guards.max_concurrent);
-    f.ratio("max_weight_shift", guards.max_weight_shift);
-    f.ratio("max_delete", guards.max_delete);
-}
-
 void read_stores(Fields& parent, Context& context)
 {
     {

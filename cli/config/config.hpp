@@ -2,6 +2,7 @@
 // The user's configuration: contexts, and which one is current. ~/.config/conduitctl/config.yaml
 #pragma once
 
+#include "cli/config/guards.hpp"
 #include "cli/config/secret.hpp"
 #include "core/duration.hpp"
 #include "core/fs.hpp"
@@ -60,16 +61,6 @@ struct BackupConfig {
     int keep_monthly = 0;
     SecretRef access_key;
     SecretRef secret_key;
-};
-struct GuardConfig {
-    bool protected_ = false; // "protected"
-    std::optional<int> min_replicas;
-    std::optional<int> max_replicas;
-    std::optional<int> min_healthy_providers;
-    std::optional<int> min_healthy_instances;
-    std::optional<double> max_weight_shift; // ratio
-    std::optional<double> max_delete;       // ratio
-    std::optional<int> max_concurrent;
 };
 
 struct Context {

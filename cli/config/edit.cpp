@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// Changes of config.yaml by commands. The current context is one line, replaced where it stands, so that
-// comments stay. A change inside a context rewrites the file as data; the file as it was stays beside it as
-// config.yaml.bak.
+// Changes of config.yaml by commands, each where it stands, so that comments stay. A file that is written in
+// a way the editor does not understand is rewritten as data; as it was it stays beside it as config.yaml.bak.
 #include "cli/config/config.hpp"
 #include "core/text.hpp"
+#include "core/yaml_edit.hpp"
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -21,13 +21,18 @@ Result<std::string> read_or_empty(const fs::path& file)
     return text;
 }
 
-Result<> write_checked(const ConfigPlaces& places, const std::string& before, const std::string& after)
+Result<> write_checked(const ConfigPlaces& places, const std::string& after)
 {
     TRY(parse_config(after, places));
     TRY(make_dirs(places.file.parent_path()));
-    if (!before.empty() && before.find('#') != std::string::npos)
-        TRY(write_file(places.file.string() + ".bak", before));
     return write_file(places.file, after);
+}
+
+Result<> write_as_data(const ConfigPlaces& places, const std::string& before, const Json& document)
+{
+    if (before.find('#') != std::string::npos)
+        TRY(write_file(places.file.string() + ".bak", before));
+    return write_checked(places, dump_yaml(document));
 }
 
 Result<Json> load_document(const std::string& text, const ConfigPlaces& places)
@@ -72,6 +77,8 @@ Result<> save_current_context(const ConfigPlaces& places, const std::string& nam
     std::string after;
     if (at == std::string::npos) {
         after = line + "\n" + before;
+    } else if (auto edited = edit_yaml(before, std::vector<std::string>{"current-context"}, name)) {
+        after = *std::move(edited);
     } else {
         if (before[at] == '\n')
             ++at;
@@ -94,13 +101,21 @@ Result<> save_context_field(const ConfigPlaces& places, const std::string& conte
         TRY_ASSIGN(const YamlNode node, parse_yaml(value, "value"));
         parsed = node.to_json();
     }
+    const std::vector<std::string> keys = split(path, '.');
+    std::vector<std::string> place{"contexts", context};
+    place.insert(place.end(), keys.begin(), keys.end());
+    if (const auto edited = edit_yaml(before, place, parsed)) {
+        TRY_ASSIGN(const Config config, parse_config(*edited, places));
+        // A context that has lost its last field is still a context.
+        if (const Context* kept = config.find(context); kept != nullptr && kept->line > 0)
+            return write_checked(places, *edited);
+    }
     Json& entry = document["contexts"][context];
     if (!entry.is_object())
         entry = Json::object();
-    const std::vector<std::string> keys = split(path, '.');
     if (!keys.empty())
         put(entry, keys, parsed);
-    return write_checked(places, before, dump_yaml(document));
+    return write_as_data(places, before, document);
 }
 
 Result<> remove_context(const ConfigPlaces& places, const std::string& name)
@@ -112,7 +127,9 @@ Result<> remove_context(const ConfigPlaces& places, const std::string& name)
         return fail(ErrorKind::not_found, unknown_name("context", name, config.names()),
                     "See: conduitctl context ls");
     }
-    return write_checked(places, before, dump_yaml(document));
+    if (const auto edited = edit_yaml(before, std::vector<std::string>{"contexts", name}, nullptr))
+        return write_checked(places, *edited);
+    return write_as_data(places, before, document);
 }
 
 namespace {
@@ -122,28 +139,10 @@ void put_text(Json& object, const char* key, const std::string& value)
     if (!value.empty())
         object[key] = value;
 }
-template <class T> void put_number(Json& object, const char* key, const std::optional<T>& value)
-{
-    if (value)
-        object[key] = *value;
-}
 void put_part(Json& object, const char* key, Json part)
 {
     if (!part.empty())
         object[key] = std::move(part);
-}
-
-Json guards_json(const GuardConfig& guards)
-{
-    Json json{{"protected", guards.protected_}};
-    put_number(json, "min_replicas", guards.min_replicas);
-    put_number(json, "max_replicas", guards.max_replicas);
-    put_number(json, "min_healthy_providers", guards.min_healthy_providers);
-    put_number(json, "min_healthy_instances", guards.min_healthy_instances);
-    put_number(json, "max_weight_shift", guards.max_weight_shift);
-    put_number(json, "max_delete", guards.max_delete);
-    put_number(json, "max_concurrent", guards.max_concurrent);
-    return json;
 }
 
 Json stores_json(const Context& context)

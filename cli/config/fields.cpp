@@ -148,6 +148,74 @@ void Fields::secret(std::string_view key, SecretRef& target)
             node.error(fmt::format("{}: {}", key, reference.error().message), reference.error().hint));
 }
 
+void Fields::amount(std::string_view key, std::optional<std::int64_t>& count, std::optional<double>& share)
+{
+    const YamlNode node = child(key, "string");
+    if (Json* schema = schema_child(schema_, key)) {
+        (*schema)["type"] = {"integer", "string", "number", "array"};
+        (*schema)["items"] = {{"type", {"integer", "string", "number"}}};
+        (*schema)["description"] = "a number, a share such as 10%, or both in a list";
+    }
+    for (const YamlNode& part : node.is_list() ? node.items() : std::vector{node}) {
+        const auto text = part.scalar();
+        std::int64_t whole = 0;
+        double ratio = 0;
+        if (text.ends_with('%') || text.contains('.')) {
+            if (take(part, ratio, &YamlNode::as_ratio))
+                share = ratio;
+        } else if (take(part, whole, &YamlNode::as_int)) {
+            if (whole < 0)
+                errors_.push_back(part.error(fmt::format("{} cannot be negative", key)));
+            else
+                count = whole;
+        }
+    }
+}
+
+void Fields::items(std::string_view key, const std::function<void(Fields&)>& read)
+{
+    const YamlNode node = child(key, "array");
+    if (Json* schema = schema_child(schema_, key)) {
+        Fields described({}, errors_, home_, &(*schema)["items"]);
+        read(described);
+    }
+    if (!node.exists() || node.is_null())
+        return;
+    if (!node.is_list()) {
+        errors_.push_back(node.error(fmt::format("{} is a list", key)));
+        return;
+    }
+    for (const YamlNode& item : node.items()) {
+        Fields fields(item, errors_, home_);
+        read(fields);
+    }
+}
+
+bool Fields::time(std::string_view key, WallTime& target)
+{
+    const YamlNode node = child(key, "string");
+    if (Json* schema = schema_child(schema_, key))
+        (*schema)["format"] = "date-time";
+    if (!usable_ || !node_.is_map())
+        return false;
+    if (!node.exists()) {
+        report(fmt::format("{} is missing", key));
+        return false;
+    }
+    auto time = parse_time(node.scalar());
+    if (!time) {
+        errors_.push_back(node.error(time.error().message, time.error().hint));
+        return false;
+    }
+    target = *time;
+    return true;
+}
+
+void Fields::report(std::string_view message)
+{
+    errors_.push_back(node_.error(message));
+}
+
 void Fields::choice(std::string_view key, const std::vector<std::string>& names, std::size_t& target)
 {
     const YamlNode node = child(key, "string");

@@ -4,9 +4,11 @@
 #pragma once
 
 #include "cli/config/secret.hpp"
+#include "core/clock.hpp"
 #include "core/fs.hpp"
 #include "core/yaml.hpp"
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -31,8 +33,15 @@ class Fields {
     void integer(std::string_view key, std::optional<int>& target);
     void texts(std::string_view key, std::vector<std::string>& target);
     void secret(std::string_view key, SecretRef& target);
+    // 1000, 10%, or both in a list.
+    void amount(std::string_view key, std::optional<std::int64_t>& count, std::optional<double>& share);
+    // A list of maps, each read by `read`.
+    void items(std::string_view key, const std::function<void(Fields&)>& read);
+    // Must be given; false, and a fault, when it is not or cannot be read.
+    bool time(std::string_view key, WallTime& target);
     // The index of the word in names.
     void choice(std::string_view key, const std::vector<std::string>& names, std::size_t& target);
+    void report(std::string_view message); // a fault of this map as a whole
 
   private:
     YamlNode child(std::string_view key, std::string_view schema_type);

@@ -15,8 +15,8 @@ class CrashPoints {
 inline constexpr std::string_view k_before_begin = "before-begin";
 inline constexpr std::string_view k_after_begin = "after-begin";
 inline constexpr std::string_view k_before_send = "before-send"; // the step's start is recorded
-inline constexpr std::string_view k_sent = "sent";               // reached by the target: sent, no reply yet
-inline constexpr std::string_view k_replied = "replied";         // not recorded yet
+inline constexpr std::string_view k_sent = "sent";       // inside the target's apply: sent, no reply yet
+inline constexpr std::string_view k_replied = "replied"; // not recorded yet
 inline constexpr std::string_view k_recorded = "recorded";
 inline constexpr std::string_view k_verifying = "verifying";
 inline constexpr std::string_view k_compensating = "compensating"; // its start is recorded, nothing sent

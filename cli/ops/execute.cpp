@@ -30,6 +30,7 @@ Result<> do_step(Run& run, const Step& step)
     TRY(run.lock->still_held(run.deadline.left()));
     TRY(record_step(run, Phase::step_start, step, nullptr));
     reach(host, k_before_send);
+    host.cancel.set_standing(true);
     const auto from = host.clock.steady();
     auto applied = apply_step(run, step, {run.plan.operation, step.n});
     if (!applied) {
@@ -106,6 +107,7 @@ Error end_with(Run& run, Error error)
     auto written = record(run, Phase::end, std::string(kind_name(error.kind)), error.message);
     if (!written)
         run.host.progress.tick(Progress::Mark::note, "not recorded", written.error().message, Duration{0});
+    run.host.cancel.set_standing(false);
     return std::move(error).with_detail("operation", run.plan.operation);
 }
 
@@ -117,7 +119,8 @@ Result<Applied> apply_step(Run& run, const Step& step, const StepKey& key)
                                run.lock->fence(),
                                run.plan.scope,
                                run.host.options.force,
-                               run.deadline};
+                               run.deadline,
+                               [&host = run.host] { reach(host, k_sent); }};
     auto applied = run.target.apply(context, step);
     if (applied || applied.error().kind != ErrorKind::unknown || !run.target.keyed(step))
         return applied;
@@ -172,6 +175,7 @@ Result<Report> verify_and_end(Run& run)
     reach(host, k_before_end);
     if (recorded)
         recorded = record(run, Phase::end, std::string(kind_name(verdict)), message);
+    host.cancel.set_standing(false);
     reach(host, k_after_end);
     if (!recorded)
         return Error{ErrorKind::partial,

@@ -21,7 +21,7 @@ class ReversalStore;
 
 struct Host {
     Clock& clock;
-    const Cancel& cancel;
+    Cancel& cancel;
     Journal& journal;
     LockStore& locks;
     Prompt& prompt;

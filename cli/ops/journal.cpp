@@ -165,6 +165,7 @@ Result<Entry> Journal::append(Entry entry)
 
 Result<std::vector<OperationRecord>> Journal::operations(const HistoryQuery& query) const
 {
+    TRY(check_listable(folder_));
     std::map<std::string, OperationRecord> found;
     if (mirror_ != nullptr)
         if (auto mirrored = mirror_->read(query.id_prefix, query.limit * 16))

@@ -143,6 +143,17 @@ std::optional<Line> read_line(std::string_view text)
     return line;
 }
 
+Result<> check_listable(const fs::path& folder)
+{
+    std::error_code error;
+    const fs::directory_iterator listed(folder, error);
+    if (error && error != std::errc::no_such_file_or_directory)
+        return Error{ErrorKind::failed, fmt::format("cannot read the journal in {}", folder.string()),
+                     fmt::format("Look at it: ls -ld {}", folder.string())}
+            .with_cause(error.message());
+    return {};
+}
+
 std::vector<fs::path> month_files(const fs::path& folder)
 {
     std::vector<fs::path> files;

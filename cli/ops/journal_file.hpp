@@ -33,6 +33,8 @@ struct Line {
 std::string write_line(const Entry& entry, std::string_view prev, std::string& hash_out);
 std::optional<Line> read_line(std::string_view line);
 
+// failed when the folder is there and cannot be listed: it may hold anything.
+Result<> check_listable(const fs::path& folder);
 std::vector<fs::path> month_files(const fs::path& folder); // oldest first
 fs::path month_file(const fs::path& folder, WallTime now);
 

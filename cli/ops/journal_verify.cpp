@@ -115,6 +115,7 @@ class Checker {
 Result<JournalCheck> Journal::verify() const
 {
     // Held so that nobody appends meanwhile; a folder that cannot be locked is read as it is.
+    TRY(check_listable(folder_));
     std::optional<FileLock> held;
     if (fs::is_directory(folder_))
         if (auto lock = FileLock::lock(folder_ / ".lock"))

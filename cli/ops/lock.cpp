@@ -156,16 +156,64 @@ Result<std::unique_ptr<Lock>> FlockStore::acquire(const LockKey& key, const Lock
         std::make_unique<HeldFlock>(std::move(**lock), lock_path, owner_path, std::move(file)));
 }
 
+namespace {
+
+// A folder that is not there holds no lock; one that cannot be read may.
+Result<std::vector<OwnerFile>> read_owners(const fs::path& folder)
+{
+    std::vector<OwnerFile> owners;
+    std::error_code error;
+    for (const auto& entry : fs::directory_iterator(folder, error))
+        if (entry.path().extension() == ".owner")
+            if (auto owner = read_owner(entry.path()))
+                owners.push_back(*std::move(owner));
+    if (error && error != std::errc::no_such_file_or_directory)
+        return Error{ErrorKind::failed, fmt::format("cannot read the locks in {}", folder.string()),
+                     fmt::format("Look at it: ls -ld {}", folder.string())}
+            .with_cause(error.message());
+    std::ranges::sort(owners, {}, [](const OwnerFile& file) { return file.info.owner.since; });
+    return owners;
+}
+
+} // namespace
+
 Result<std::vector<LockInfo>> FlockStore::list()
 {
+    TRY_ASSIGN(const auto owners, read_owners(folder_));
     std::vector<LockInfo> held;
-    std::error_code ignored;
-    for (const auto& entry : fs::directory_iterator(folder_, ignored))
-        if (entry.path().extension() == ".owner")
-            if (const auto owner = read_owner(entry.path()); owner && owner->alive())
-                held.push_back(owner->info);
-    std::ranges::sort(held, {}, [](const LockInfo& info) { return info.owner.since; });
+    for (const auto& owner : owners)
+        if (owner.alive())
+            held.push_back(owner.info);
     return held;
+}
+
+Result<std::vector<LockKey>> FlockStore::known()
+{
+    TRY_ASSIGN(const auto owners, read_owners(folder_));
+    std::vector<LockKey> keys;
+    for (const auto& owner : owners)
+        keys.push_back(owner.info.key);
+    return keys;
+}
+
+// The kernel frees it with its process and knows no other way.
+Result<bool> FlockStore::steal(const LockKey& key)
+{
+    TRY_ASSIGN(const auto held, list());
+    for (const auto& info : held)
+        if (info.key.text() == key.text())
+            return Error{
+                ErrorKind::refused,
+                fmt::format("{} is held by the living process {} of {}; such a lock cannot be stolen",
+                            key.text(), info.owner.pid, info.owner.operator_name)}
+                .with_cause(info.owner.reason.empty()
+                                ? ""
+                                : fmt::format("reason given: {}", printable(info.owner.reason)))
+                .with_hint(
+                    fmt::format("It ends with its process: kill {}\nThen see what that left: conduitctl "
+                                "history pending",
+                                info.owner.pid));
+    return false;
 }
 
 Error locked_error(const LockInfo& holder)

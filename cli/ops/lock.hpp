@@ -47,6 +47,9 @@ class LockStore {
     virtual ~LockStore() = default;
     virtual Result<std::unique_ptr<Lock>> acquire(const LockKey& key, const LockOwner& owner) = 0;
     virtual Result<std::vector<LockInfo>> list() = 0; // held ones only
+    virtual Result<std::vector<LockKey>> known() = 0; // that ever were held here
+    // Takes a lock away from its holder: true. false: nobody held it. refused: this kind cannot be stolen.
+    virtual Result<bool> steal(const LockKey& key) = 0;
 };
 
 // flock and an owner file beside it, for one host. The lock is freed by its process' death, so an owner file
@@ -56,6 +59,8 @@ class FlockStore final : public LockStore {
     FlockStore(fs::path folder, Clock& clock) : folder_(std::move(folder)), clock_(clock) {}
     Result<std::unique_ptr<Lock>> acquire(const LockKey& key, const LockOwner& owner) override;
     Result<std::vector<LockInfo>> list() override;
+    Result<std::vector<LockKey>> known() override;
+    Result<bool> steal(const LockKey& key) override;
 
   private:
     fs::path folder_;

@@ -15,6 +15,14 @@ Duration took(const Run& run)
     return std::chrono::duration_cast<Duration>(run.host.clock.steady() - run.started);
 }
 
+// As it was asked for; of a plan made earlier what is left of it, in whole seconds.
+Duration lasts(const Host& host, WallTime until)
+{
+    if (host.options.revert_after && host.options.plan_in.empty())
+        return *host.options.revert_after;
+    return std::chrono::round<std::chrono::seconds>(until - host.clock.now());
+}
+
 std::string in_column(std::string_view what, std::string_view text)
 {
     return fmt::format("  {:<19} {}\n", what, text);
@@ -33,9 +41,8 @@ std::string plan_screen(const Host& host, const Plan& plan)
     for (const auto& step : plan.steps) {
         auto text = step.summary;
         if (plan.until)
-            text += fmt::format(
-                ", until {} ({})", format_time_short(*plan.until),
-                human_duration(std::chrono::duration_cast<Duration>(*plan.until - host.clock.now())));
+            text += fmt::format(", until {} ({})", format_time_short(*plan.until),
+                                human_duration(lasts(host, *plan.until)));
         if (step.bound)
             text += fmt::format(", at most {}", *step.bound);
         out += in_column(replace_all(step.resource, "/", " "), text);

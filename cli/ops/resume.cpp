@@ -113,7 +113,9 @@ Result<Report> go_on(Run& run, const OperationRecord& record)
         TRY(check_served(run));
         TRY(ask_guards(run));
     }
+    reach(run.host, k_before_begin);
     TRY(ops::record(run, Phase::resume));
+    reach(run.host, k_after_begin);
     for (const auto& step : run.plan.steps)
         if (std::ranges::find(progressed.found, step.n) != progressed.found.end())
             TRY(record_step(run, Phase::step_done, step, &run.done[step.n]));

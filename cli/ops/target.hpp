@@ -10,6 +10,7 @@
 #include "core/clock.hpp"
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <span>
 #include <string>
@@ -24,6 +25,7 @@ struct WriteContext {
     std::string scope;
     bool force = false;
     Deadline deadline;
+    std::function<void()> sent; // to be called when a write has left, before its answer is read; may be empty
 };
 
 class Target {

@@ -66,9 +66,10 @@ struct OrchestratorEvent {
 struct ScaleRequest {
     std::string workload;
     int replicas = 0;
-    std::optional<int> expected; // stale unless this many are wanted now
-    std::string key;             // a repeated key is answered as the first time
-    bool wait = true;            // until so many are ready and no other runs
+    std::optional<int> expected;   // stale unless this many are wanted now
+    std::string key;               // a repeated key is answered as the first time
+    bool wait = true;              // until so many are ready and no other runs
+    std::function<void()> on_sent; // it has left, and no answer was read yet
 };
 
 struct RestartRequest {
@@ -77,6 +78,7 @@ struct RestartRequest {
     std::optional<Duration> drain;      // each old one; nullopt: as it is configured
     std::string key;
     bool wait = true;
+    std::function<void()> on_sent;
 };
 
 struct OrchestratorChange {

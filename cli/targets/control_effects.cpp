@@ -29,6 +29,8 @@ Result<> wait_until(Clock& clock, EffectLimits limits, std::string_view what, op
         }
         if (!seen)
             last = seen.error().message;
+        if (limits.cancel != nullptr && limits.cancel->requested())
+            return fail(ErrorKind::interrupted, "interrupted");
         if (limits.deadline.passed())
             return fail(ErrorKind::unverified, fmt::format("not seen in time: {} ({})", what, last));
         clock.sleep(std::min(k_poll, limits.deadline.left()));

@@ -12,6 +12,7 @@ namespace conduit {
 struct EffectLimits {
     Deadline deadline;
     Duration quiet{1000};
+    const Cancel* cancel = nullptr; // interrupted once it is requested
 };
 
 //   providers/<p>/enabled false  no replica selects it any more: its counter stands still for `quiet`

@@ -2,6 +2,7 @@
 #include "cli/targets/control_target.hpp"
 
 #include "cli/targets/control_effects.hpp"
+#include "core/text.hpp"
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -44,6 +45,18 @@ std::vector<std::vector<const ops::Field*>> by_expiry(const ops::Step& step)
             group->push_back(&field);
     }
     return groups;
+}
+
+// A replica at the revision may still be unable to apply it: its base configuration lacks the provider, say.
+Result<> check_skipped(const Convergence& reading, const ops::Step& step)
+{
+    for (const auto& row : reading.rows)
+        for (const auto& text : row.skipped)
+            for (const auto& field : step.fields)
+                if (text.starts_with(fmt::format("override {} ", field.path)))
+                    return Error{ErrorKind::failed, fmt::format("{}: {}", row.replica.name, printable(text)),
+                                 "Compare the replicas' configuration files: conduitctl config get"};
+    return {};
 }
 
 } // namespace
@@ -101,8 +114,12 @@ Result<ops::Applied> ControlTarget::apply(const ops::WriteContext& context, cons
         }
         if (const auto until = group.front()->after_until)
             body["expires_in_ms"] = std::max<std::int64_t>(1, (*until - clock_.now()).count());
-        auto answer =
-            agents_.ask({.method = "PATCH", .path = "/admin/v1/state", .body = body}, context.deadline);
+        auto answer = agents_.ask({.method = "PATCH",
+                                   .path = "/admin/v1/state",
+                                   .body = body,
+                                   .finish = true,
+                                   .on_sent = context.sent},
+                                  context.deadline);
         if (!answer) {
             auto error = std::move(answer).error();
             if (written > 0)
@@ -141,7 +158,9 @@ Result<> ControlTarget::verify(const ops::Step& step, const ops::Applied& applie
     const auto revision = static_cast<std::uint64_t>(json_number_or(*applied.data, "revision", 0));
     const auto started = clock_.steady();
     const auto took = [&] { return std::chrono::duration_cast<Duration>(clock_.steady() - started); };
-    const auto reading = wait_converged(agents_, revision, deadline, clock_);
+    const auto reading = wait_converged(agents_, revision, deadline, clock_, cancel_);
+    if (!reading.complete() && cancel_ != nullptr && cancel_->requested())
+        return fail(ErrorKind::interrupted, "interrupted");
     if (!reading.complete())
         return Error{ErrorKind::unverified,
                      fmt::format("{} of {} replicas at revision {}; missing: {}", reading.agreed,
@@ -151,8 +170,9 @@ Result<> ControlTarget::verify(const ops::Step& step, const ops::Applied& applie
     progress.tick(ops::Progress::Mark::done,
                   fmt::format("{} of {} replicas", reading.agreed, reading.rows.size()),
                   fmt::format("at revision {}", revision), took());
+    TRY(check_skipped(reading, step));
     for (const auto& field : step.fields)
-        TRY(see_effect(agents_, clock_, field, {deadline, quiet_}, progress));
+        TRY(see_effect(agents_, clock_, field, {deadline, quiet_, cancel_}, progress));
     return {};
 }
 

@@ -13,8 +13,10 @@ class ControlTarget final : public ops::Target {
   public:
     // quiet: how long a provider's selection counter must stand still before "no new request" is believed.
     // shared_lock: everybody who writes here takes the same lock, so its fence means something to the agents.
-    ControlTarget(Agents& agents, Clock& clock, Duration quiet = Duration{1000}, bool shared_lock = false)
-        : agents_(agents), clock_(clock), quiet_(quiet), shared_lock_(shared_lock)
+    // cancel: ends the waits of verify(); null: nothing does.
+    ControlTarget(Agents& agents, Clock& clock, Duration quiet = Duration{1000}, bool shared_lock = false,
+                  const Cancel* cancel = nullptr)
+        : agents_(agents), clock_(clock), quiet_(quiet), shared_lock_(shared_lock), cancel_(cancel)
     {
     }
 
@@ -26,7 +28,8 @@ class ControlTarget final : public ops::Target {
     Result<ops::Applied> apply(const ops::WriteContext& context, const ops::Step& step) override;
     Result<std::optional<ops::Applied>> find(const ops::StepKey& key, const ops::Step& step,
                                              Deadline deadline) override;
-    // Every replica at the revision, then the effect itself where it can be seen (see control_effects.cpp).
+    // Every replica at the revision and none that cannot apply it (failed), then the effect itself where it
+    // can be seen (see control_effects.cpp).
     Result<> verify(const ops::Step& step, const ops::Applied& applied, Deadline deadline,
                     ops::Progress& progress) override;
     Result<ops::Facts> facts(const ops::Plan& plan, Deadline deadline) override;
@@ -38,6 +41,7 @@ class ControlTarget final : public ops::Target {
     Clock& clock_;
     Duration quiet_;
     bool shared_lock_;
+    const Cancel* cancel_;
 };
 
 // Paths of the control state, written once.

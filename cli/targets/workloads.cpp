@@ -62,8 +62,8 @@ Applied applied_scale(int replicas)
 
 } // namespace
 
-WorkloadTarget::WorkloadTarget(Orchestrator& orchestrator, InstanceProbe probe)
-    : orchestrator_(orchestrator), probe_(std::move(probe))
+WorkloadTarget::WorkloadTarget(Orchestrator& orchestrator, InstanceProbe probe, const Cancel* cancel)
+    : orchestrator_(orchestrator), probe_(std::move(probe)), cancel_(cancel)
 {
 }
 
@@ -97,6 +97,7 @@ Result<Applied> WorkloadTarget::scale(const WriteContext& context, const Step& s
     TRY_ASSIGN(request.expected, replicas_of(*field.before, field.path));
     request.key = context.key.text();
     request.wait = false;
+    request.on_sent = context.sent;
     TRY(orchestrator_.scale(request, {}, context.deadline));
     return applied_scale(request.replicas);
 }
@@ -110,6 +111,7 @@ Result<Applied> WorkloadTarget::restart(const WriteContext& context, const Step&
         request.drain = Duration{drain->get<std::int64_t>()};
     request.key = context.key.text();
     request.wait = false;
+    request.on_sent = context.sent;
     TRY(orchestrator_.restart(request, {}, context.deadline));
     return applied_restart(request.key);
 }
@@ -151,6 +153,8 @@ Result<> WorkloadTarget::verify_scaled(const Step& step, Deadline deadline, Prog
                             fmt::format("See: conduitctl logs {}", instance.name));
         progress.waiting("replicas",
                          fmt::format("{} of {} ready, {} running", now.ready, wanted, now.running));
+        if (stopped())
+            return fail(ErrorKind::interrupted, "interrupted");
         if (deadline.passed())
             return fail(ErrorKind::unverified,
                         fmt::format("{} of {} replicas of {} were ready in time", now.ready, wanted, name),
@@ -172,6 +176,8 @@ Result<> WorkloadTarget::verify_restarted(const Applied& applied, Deadline deadl
         if (change->finished)
             return {};
         progress.waiting("restart", "rolling");
+        if (stopped())
+            return fail(ErrorKind::interrupted, "interrupted");
         if (deadline.passed())
             return fail(ErrorKind::unverified, "the restart was not finished in time",
                         "Watch it: conduitctl ps");

@@ -18,7 +18,9 @@ using InstanceProbe = std::function<Result<>(const Instance& instance, Deadline 
 class WorkloadTarget : public Target {
   public:
     // The orchestrator must outlive the target. Without a probe the orchestrator's word is enough.
-    explicit WorkloadTarget(Orchestrator& orchestrator, InstanceProbe probe = {});
+    // cancel ends the waits of verify().
+    explicit WorkloadTarget(Orchestrator& orchestrator, InstanceProbe probe = {},
+                            const Cancel* cancel = nullptr);
 
     std::string kind() const override { return orchestrator_.kind(); }
     std::string identity() const override { return orchestrator_.identity(); }
@@ -35,10 +37,12 @@ class WorkloadTarget : public Target {
     Result<Applied> restart(const WriteContext& context, const Step& step);
     Result<> verify_scaled(const Step& step, Deadline deadline, Progress& progress);
     Result<> verify_restarted(const Applied& applied, Deadline deadline, Progress& progress);
+    bool stopped() const { return cancel_ != nullptr && cancel_->requested(); }
     Result<> probe_all(const std::string& workload, Deadline deadline);
 
     Orchestrator& orchestrator_;
     InstanceProbe probe_;
+    const Cancel* cancel_;
 };
 
 // `scale to`: NAME to so many. Scope workload/NAME.

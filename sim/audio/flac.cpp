@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// FLAC with constant subframes (silence); the text is a Vorbis comment.
+// FLAC with verbatim subframes: any samples, no coding; the text is a Vorbis comment.
 #include "core/text.hpp"
 #include "sim/audio/bytes.hpp"
 #include "sim/audio/containers.hpp"
 
 #include <algorithm>
+#include <array>
 
 namespace conduit::sim {
 namespace {
@@ -23,14 +24,24 @@ std::uint8_t crc8(std::string_view bytes)
     return static_cast<std::uint8_t>(crc);
 }
 
+consteval std::array<std::uint16_t, 256> crc16_table()
+{
+    std::array<std::uint16_t, 256> table{};
+    for (unsigned i = 0; i < table.size(); ++i) {
+        unsigned crc = i << 8U;
+        for (int bit = 0; bit < 8; ++bit)
+            crc = (crc & 0x8000U) != 0 ? (crc << 1U) ^ 0x8005U : crc << 1U;
+        table[i] = static_cast<std::uint16_t>(crc);
+    }
+    return table;
+}
+
 std::uint16_t crc16(std::string_view bytes)
 {
+    static constexpr auto k_table = crc16_table();
     unsigned crc = 0;
-    for (const char c : bytes) {
-        crc ^= static_cast<unsigned>(static_cast<std::uint8_t>(c)) << 8U;
-        for (int bit = 0; bit < 8; ++bit)
-            crc = (crc & 0x8000U) != 0 ? ((crc << 1U) ^ 0x8005U) & 0xffffU : (crc << 1U) & 0xffffU;
-    }
+    for (const char c : bytes)
+        crc = ((crc << 8U) ^ k_table[((crc >> 8U) ^ static_cast<std::uint8_t>(c)) & 0xffU]) & 0xffffU;
     return static_cast<std::uint16_t>(crc);
 }
 
@@ -45,16 +56,21 @@ void put_utf8_number(std::string& out, std::uint64_t value)
     }
 }
 
-std::string frame(std::uint64_t number, std::uint64_t samples)
+// pcm: 16-bit little-endian samples.
+std::string frame(std::uint64_t number, std::string_view pcm)
 {
     std::string out;
     put_be(out, 0xfff8U, 2);
     put_be(out, 0x70U, 1); // 16 bits of block size follow; the rate is STREAMINFO's
     put_be(out, 0x08U, 1); // mono, 16 bits a sample
     put_utf8_number(out, number);
-    put_be(out, samples - 1, 2);
+    put_be(out, pcm.size() / 2 - 1, 2);
     put_be(out, crc8(out), 1);
-    put_be(out, 0, 3); // constant subframe, value 0
+    put_be(out, 0x02U, 1); // verbatim subframe
+    for (std::size_t i = 0; i + 1 < pcm.size(); i += 2) {
+        out += pcm[i + 1];
+        out += pcm[i];
+    }
     put_be(out, crc16(out), 2);
     return out;
 }
@@ -91,7 +107,8 @@ std::optional<std::string> comment_text(std::string_view block)
 
 std::string make_flac(std::string_view text, std::uint64_t samples, std::uint32_t rate)
 {
-    samples = std::max<std::uint64_t>(samples, k_block); // the smallest block size but for the last is 16
+    const auto pcm = make_pcm(text, std::max<std::uint64_t>(samples, k_block), rate);
+    samples = pcm.size() / 2;
     std::string out = "fLaC";
     put_be(out, 34, 4);
     put_be(out, k_block, 2);
@@ -102,11 +119,8 @@ std::string make_flac(std::string_view text, std::uint64_t samples, std::uint32_
     const auto comments = make_comments(text);
     put_be(out, 0x84000000U | comments.size(), 4);
     out += comments;
-    for (std::uint64_t number = 0; samples > 0; ++number) {
-        const auto block = std::min(samples, k_block);
-        out += frame(number, block);
-        samples -= block;
-    }
+    for (std::uint64_t number = 0; number * k_block < samples; ++number)
+        out += frame(number, part(pcm, number * k_block * 2, k_block * 2));
     return out;
 }
 

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// MP3 and ADTS AAC: frames of silence behind an ID3v2.4 tag that holds the text.
+// MP3 and ADTS AAC: frames of tones behind an ID3v2.4 tag that holds the text.
 #include "core/text.hpp"
 #include "sim/audio/bytes.hpp"
 #include "sim/audio/containers.hpp"
+#include "sim/audio/tones.hpp"
 
 #include <algorithm>
 #include <array>
@@ -19,8 +20,7 @@ constexpr std::array<std::uint32_t, 15> k_kbps_v2 = {0,  8,  16, 24,  32,  40,  
 constexpr std::array<std::uint32_t, 3> k_rates = {44100, 48000, 32000};
 constexpr std::array<std::uint32_t, 13> k_aac_rates = {96000, 88200, 64000, 48000, 44100, 32000, 24000,
                                                        22050, 16000, 12000, 11025, 8000,  7350};
-// One access unit of AAC-LC silence, mono.
-constexpr std::string_view k_silent_aac{"\x00\xc8\x00\x80\x23\x80", 6};
+constexpr std::uint32_t k_usual_rate = 24000;
 
 void put_syncsafe(std::string& out, std::size_t value)
 {
@@ -79,6 +79,21 @@ std::uint64_t mp3_header(std::uint32_t rate, std::uint32_t kbps)
     return 0xffe20000U | 0x10000U | best | (bitrate << 12U) | 0xc0U;
 }
 
+std::uint32_t mp3_kbps(std::uint64_t header)
+{
+    const auto& table = ((header >> 19U) & 3U) == 3 ? k_kbps_v1 : k_kbps_v2;
+    return table.at((header >> 12U) & 15U);
+}
+
+std::string speak(std::string_view text, const Tones& tones, std::size_t frames)
+{
+    auto out = make_id3(text);
+    out.reserve(out.size() + frames * (tones.front().size() + 8));
+    for (const auto tone : spoken_tones(text, frames))
+        out += tones.at(tone);
+    return out;
+}
+
 } // namespace
 
 std::string make_id3(std::string_view text)
@@ -116,37 +131,34 @@ std::optional<std::string> id3_text(std::string_view bytes)
     return std::nullopt;
 }
 
+// The tones of what the providers answer by default are coded once, at the first answer; others each time.
 std::string make_mp3(std::string_view text, double seconds, std::uint32_t rate, std::uint32_t kbps)
 {
     const auto header = mp3_header(rate, kbps);
     const auto frame = parse_mp3_header(header);
     const auto count = static_cast<std::size_t>(std::ceil(seconds * frame.rate / frame.samples));
-    std::string one;
-    put_be(one, header, 4);
-    one.resize(frame.size, '\0');
-    auto out = make_id3(text);
-    out.reserve(out.size() + one.size() * count);
-    for (std::size_t i = 0; i < count; ++i)
-        out += one;
-    return out;
+    const auto coded_kbps = mp3_kbps(header);
+    if (frame.rate == k_usual_rate && coded_kbps == 64) {
+        static const auto k_openai = code_mp3_tones(k_usual_rate, 64, 576);
+        return speak(text, k_openai, count);
+    }
+    if (frame.rate == k_usual_rate && coded_kbps == 32) {
+        static const auto k_google = code_mp3_tones(k_usual_rate, 32, 576);
+        return speak(text, k_google, count);
+    }
+    return speak(text, code_mp3_tones(frame.rate, coded_kbps, frame.samples), count);
 }
 
 std::string make_aac(std::string_view text, double seconds, std::uint32_t rate)
 {
-    const auto* found = std::ranges::find(k_aac_rates, rate);
-    const auto index =
-        static_cast<std::uint64_t>(found == k_aac_rates.end() ? 6 : found - k_aac_rates.begin());
-    const auto size = 7 + k_silent_aac.size();
-    std::string one;
-    // MPEG-4, no CRC, LC, one channel, variable rate.
-    put_be(one, 0xfff1U, 2);
-    put_be(one, (1ULL << 38U) | (index << 34U) | (1ULL << 30U) | (size << 13U) | (0x7ffU << 2U), 5);
-    one += k_silent_aac;
-    auto out = make_id3(text);
-    const auto count = static_cast<std::size_t>(std::ceil(seconds * k_aac_rates[index] / 1024));
-    for (std::size_t i = 0; i < count; ++i)
-        out += one;
-    return out;
+    const bool known = std::ranges::find(k_aac_rates, rate) != k_aac_rates.end();
+    const auto count = [&](std::uint32_t coded) {
+        return static_cast<std::size_t>(std::ceil(seconds * coded / 1024));
+    };
+    if (known && rate != k_usual_rate)
+        return speak(text, code_aac_tones(rate), count(rate));
+    static const auto k_usual = code_aac_tones(k_usual_rate);
+    return speak(text, k_usual, count(k_usual_rate));
 }
 
 Found read_mp3(std::string_view bytes)

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// Ogg Opus (RFC 7845): 20 ms packets of silence, the text in OpusTags.
+// Ogg Opus (RFC 7845): 20 ms packets of tones, the text in OpusTags.
 #include "sim/audio/bytes.hpp"
 #include "sim/audio/containers.hpp"
+#include "sim/audio/tones.hpp"
 
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <span>
 #include <vector>
 
 namespace conduit::sim {
@@ -14,7 +16,6 @@ namespace {
 constexpr std::uint32_t k_serial = 0x43534d31;
 constexpr std::uint64_t k_preskip = 312;
 constexpr std::size_t k_max_segments = 255;
-constexpr std::string_view k_silence{"\xf8\xff\xfe", 3}; // CELT, full band, 20 ms, mono
 
 consteval std::array<std::uint32_t, 256> ogg_table()
 {
@@ -90,17 +91,23 @@ std::string make_opus(std::string_view text, double seconds, std::uint32_t input
     head.append(3, '\0');
     ogg.packet(head, k_first);
     ogg.packet("OpusTags" + make_comments(text), 0);
-    auto left = static_cast<std::size_t>(std::ceil(seconds * 50)) + 1;
+    static const auto k_packets = code_opus_tones();
+    const auto spoken = spoken_tones(text, static_cast<std::size_t>(std::ceil(seconds * 50)) + 1);
+    std::size_t left = spoken.size();
     const auto end = k_preskip + static_cast<std::uint64_t>(seconds * 48000);
     std::uint64_t granule = 0;
     while (left > 0) {
         const auto count = std::min<std::size_t>(left, 50);
+        std::string lacing;
+        std::string body;
+        for (const auto tone : std::span(spoken).last(left).first(count)) {
+            const auto& packet = k_packets.at(tone);
+            lacing += static_cast<char>(packet.size());
+            body += packet;
+        }
         left -= count;
         granule += count * 960;
-        std::string body;
-        for (std::size_t i = 0; i < count; ++i)
-            body += k_silence;
-        ogg.page(std::string(count, '\3'), body, left == 0 ? end : granule, left == 0 ? k_last : 0U);
+        ogg.page(lacing, body, left == 0 ? end : granule, left == 0 ? k_last : 0U);
     }
     return ogg.take();
 }

@@ -36,10 +36,10 @@ Result<> send_line(int fd, const Layout& layout, std::string_view bytes)
     return {};
 }
 
-// False: the deadline passed.
-bool readable(int fd, Deadline deadline)
+// False: the deadline passed, or a stop was asked for.
+bool readable(int fd, Deadline deadline, const Cancel* cancel)
 {
-    while (!deadline.passed()) {
+    while (!deadline.passed() && (cancel == nullptr || !cancel->requested())) {
         pollfd wait{fd, POLLIN, 0};
         const auto left = std::min<std::int64_t>(deadline.left().count() + 1, 60'000);
         if (::poll(&wait, 1, static_cast<int>(left)) > 0)
@@ -51,10 +51,12 @@ bool readable(int fd, Deadline deadline)
 } // namespace
 
 Result<Json> ask_supervisor(const Layout& layout, const Json& request, Deadline deadline,
-                            const OnProgress& progress)
+                            const AskHooks& hooks)
 {
     TRY_ASSIGN(const UniqueFd fd, connect_unix(layout.socket()));
     TRY(send_line(fd.get(), layout, dump_json(request) + "\n"));
+    if (hooks.on_sent)
+        hooks.on_sent();
     std::string in;
     std::array<char, 16'384> buffer{};
     for (;;) {
@@ -65,12 +67,17 @@ Result<Json> ask_supervisor(const Layout& layout, const Json& request, Deadline 
                 return *result;
             if (const auto* error = json_find(line, "error"))
                 return error_from_json(*error);
-            if (const auto* event = json_find(line, "progress"); event != nullptr && progress)
-                progress(*event);
+            if (const auto* event = json_find(line, "progress"); event != nullptr && hooks.progress)
+                hooks.progress(*event);
         }
         if (in.size() > k_answer_limit)
             return no_answer(layout, "said too much");
-        if (!readable(fd.get(), deadline))
+        const bool waited = readable(fd.get(), deadline, hooks.cancel);
+        if (!waited && hooks.cancel != nullptr && hooks.cancel->requested())
+            return fail(
+                ErrorKind::interrupted,
+                fmt::format("interrupted while talking to the supervisor of {}", layout.dir.string()));
+        if (!waited)
             return no_answer(layout, "did not answer in time");
         const auto n = ::recv(fd.get(), buffer.data(), buffer.size(), 0);
         if (n < 0 && errno == EINTR)

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "cli/orchestrator/local/layout.hpp"
+#include "core/cancel.hpp"
 #include "core/clock.hpp"
 #include "core/json.hpp"
 
@@ -13,8 +14,13 @@ namespace conduit::local {
 using OnProgress = std::function<void(const Json& event)>;
 
 // unreachable: no supervisor answers; unknown: it did not answer in time, or hung up after the request was
-// sent.
+// sent; interrupted: cancel was requested while waiting.
+struct AskHooks {
+    OnProgress progress;
+    std::function<void()> on_sent; // the request has left, no answer was read yet
+    const Cancel* cancel = nullptr;
+};
 Result<Json> ask_supervisor(const Layout& layout, const Json& request, Deadline deadline,
-                            const OnProgress& progress = {});
+                            const AskHooks& hooks = {});
 
 } // namespace conduit::local

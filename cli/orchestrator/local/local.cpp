@@ -28,12 +28,25 @@ void tell(const std::function<void(std::string_view)>& progress, const std::stri
         progress(line);
 }
 
-Result<FileLock> take_up_lock(const Layout& layout, Deadline deadline)
+bool stopped(const Cancel* cancel)
+{
+    return cancel != nullptr && cancel->requested();
+}
+
+Error left_half_way(std::string_view what)
+{
+    return {ErrorKind::partial, fmt::format("interrupted: {}", what),
+            "See how things stand: conduitctl local status\nOr end all of it: conduitctl local down"};
+}
+
+Result<FileLock> take_up_lock(const Layout& layout, Deadline deadline, const Cancel* cancel)
 {
     for (;;) {
         TRY_ASSIGN(auto lock, FileLock::try_lock(layout.up_lock()));
         if (lock)
             return *std::move(lock);
+        if (stopped(cancel))
+            return fail(ErrorKind::interrupted, "interrupted");
         if (deadline.passed())
             return fail(ErrorKind::locked, fmt::format("another `local up` or `down` of {} is still at work",
                                                        layout.dir.string()));
@@ -104,7 +117,7 @@ bool crash_looping(const Json& status)
 }
 
 // child: the supervisor when it was started here, else 0.
-Result<Json> wait_until_ready(const Layout& layout, pid_t child, Duration timeout, Deadline deadline)
+Result<Json> wait_until_ready(const Layout& layout, pid_t child, const UpOptions& options, Deadline deadline)
 {
     Json last = Json::object();
     for (;;) {
@@ -114,13 +127,15 @@ Result<Json> wait_until_ready(const Layout& layout, pid_t child, Duration timeou
             if (json_bool_or(last, "settled", false))
                 return last;
             if (crash_looping(last))
-                return not_ready_error(layout, last, timeout);
+                return not_ready_error(layout, last, options.timeout);
         }
+        if (stopped(options.cancel))
+            return left_half_way("the supervisor goes on starting what is wanted");
         int ended = 0;
         if (child != 0 && ::waitpid(child, &ended, WNOHANG) == child)
             return supervisor_died(layout, ended);
         if (deadline.passed())
-            return not_ready_error(layout, last, timeout);
+            return not_ready_error(layout, last, options.timeout);
         system_clock().sleep(k_poll);
     }
 }
@@ -174,7 +189,7 @@ Result<UpResult> already_up(const Layout& layout, const Json& status, const UpOp
         TRY(ask_supervisor(layout, Json{{"cmd", "scale"}, {"replicas", *options.replicas}}, deadline));
         result.changed = true;
     }
-    TRY_ASSIGN(result.status, wait_until_ready(layout, 0, options.timeout, deadline));
+    TRY_ASSIGN(result.status, wait_until_ready(layout, 0, options, deadline));
     return result;
 }
 
@@ -189,7 +204,7 @@ Result<UpResult> start(const Layout& layout, const UpOptions& options, Deadline 
     spawn.stdout_file = layout.supervisor_log();
     TRY_ASSIGN(const pid_t pid, spawn_process(spawn));
     UpResult result{.changed = true, .status = {}};
-    TRY_ASSIGN(result.status, wait_until_ready(layout, pid, options.timeout, deadline));
+    TRY_ASSIGN(result.status, wait_until_ready(layout, pid, options, deadline));
     return result;
 }
 
@@ -200,7 +215,7 @@ Result<UpResult> local_up(const UpOptions& options)
     const Layout layout{options.dir};
     const Deadline deadline(options.timeout);
     TRY(prepare_folders(layout));
-    TRY_ASSIGN(const FileLock lock, take_up_lock(layout, deadline));
+    TRY_ASSIGN(const FileLock lock, take_up_lock(layout, deadline, options.cancel));
     const auto status = ask_supervisor(layout, Json{{"cmd", "status"}}, deadline.sooner(Duration(3'000)));
     if (status)
         return already_up(layout, *status, options, deadline);
@@ -248,19 +263,25 @@ Result<DownResult> local_down(const DownOptions& options)
 {
     const Layout layout{options.dir};
     DownResult result;
-    std::error_code ignored;
-    if (!fs::exists(layout.run(), ignored))
+    std::error_code error;
+    const bool there = fs::exists(layout.run(), error);
+    if (error)
+        return Error{error == std::errc::permission_denied ? ErrorKind::auth : ErrorKind::failed,
+                     fmt::format("cannot look into {}: {}", layout.dir.string(), error.message())};
+    if (!there)
         return result;
     const Deadline deadline(options.timeout);
-    TRY_ASSIGN(const FileLock lock, take_up_lock(layout, deadline));
-    const auto stopped = ask_supervisor(layout, Json{{"cmd", "stop"}}, deadline, [&](const Json& event) {
+    TRY_ASSIGN(const FileLock lock, take_up_lock(layout, deadline, options.cancel));
+    const auto say = [&](const Json& event) {
         tell(options.progress,
              json_string_or(event, "object", "") + " " + json_string_or(event, "reason", ""));
-    });
-    if (!stopped && stopped.error().kind != ErrorKind::unreachable &&
-        stopped.error().kind != ErrorKind::unknown)
-        return stopped.error();
-    result.changed = stopped.has_value();
+    };
+    const auto answer = ask_supervisor(layout, Json{{"cmd", "stop"}}, deadline, {say, {}, options.cancel});
+    if (!answer && answer.error().kind == ErrorKind::interrupted)
+        return left_half_way("the supervisor goes on ending what runs");
+    if (!answer && answer.error().kind != ErrorKind::unreachable && answer.error().kind != ErrorKind::unknown)
+        return answer.error();
+    result.changed = answer.has_value();
     TRY(wait_for_end(layout, deadline));
     if (!end_orphans(layout, std::min(deadline.left(), Duration(35'000))).empty())
         result.changed = true;
@@ -276,10 +297,10 @@ Result<DownResult> local_down(const DownOptions& options)
     return result;
 }
 
-Result<Json> local_status(const fs::path& dir, Deadline deadline)
+Result<Json> local_status(const fs::path& dir, Deadline deadline, const Cancel* cancel)
 {
     const Layout layout{dir};
-    auto status = ask_supervisor(layout, Json{{"cmd", "status"}}, deadline);
+    auto status = ask_supervisor(layout, Json{{"cmd", "status"}}, deadline, {.cancel = cancel});
     if (status) {
         status->erase("settled");
         return status;

@@ -94,7 +94,7 @@ Error late(Error error)
 
 class LocalOrchestrator final : public Orchestrator {
   public:
-    explicit LocalOrchestrator(const fs::path& dir) : layout_{dir} {}
+    LocalOrchestrator(const fs::path& dir, const Cancel* cancel) : layout_{dir}, cancel_(cancel) {}
 
     std::string kind() const override { return "local"; }
     std::string identity() const override
@@ -106,7 +106,7 @@ class LocalOrchestrator final : public Orchestrator {
 
     Result<std::vector<Workload>> workloads(Deadline deadline) override
     {
-        TRY_ASSIGN(const Json status, local_status(layout_.dir, deadline));
+        TRY_ASSIGN(const Json status, local_status(layout_.dir, deadline, cancel_));
         Workload agent{.name = "agent"};
         const auto replicas = status.value("replicas", Json::object());
         agent.wanted = static_cast<int>(json_number_or(replicas, "wanted", 0));
@@ -132,7 +132,7 @@ class LocalOrchestrator final : public Orchestrator {
     Result<std::vector<Instance>> instances(std::string_view workload, Deadline deadline) override
     {
         TRY(check_workload(workload));
-        TRY_ASSIGN(const Json status, local_status(layout_.dir, deadline));
+        TRY_ASSIGN(const Json status, local_status(layout_.dir, deadline, cancel_));
         std::vector<Instance> result;
         for (const auto& item : status.value("instances", Json::array()))
             if (auto instance = instance_from(item); workload.empty() || instance.workload == workload)
@@ -151,7 +151,7 @@ class LocalOrchestrator final : public Orchestrator {
             {"cmd", "scale"}, {"replicas", request.replicas}, {"key", request.key}, {"wait", request.wait}};
         if (request.expected)
             ask["expected"] = *request.expected;
-        return change(ask, progress, deadline);
+        return change(ask, progress, request.on_sent, deadline);
     }
 
     Result<OrchestratorChange> restart(const RestartRequest& request, const ChangeProgress& progress,
@@ -165,7 +165,7 @@ class LocalOrchestrator final : public Orchestrator {
                  {"wait", request.wait}};
         if (request.drain)
             ask["drain_ms"] = request.drain->count();
-        return change(ask, progress, deadline);
+        return change(ask, progress, request.on_sent, deadline);
     }
 
     Result<std::optional<OrchestratorChange>> find_change(std::string_view key, Deadline deadline) override
@@ -196,7 +196,12 @@ class LocalOrchestrator final : public Orchestrator {
         for (const auto& instance : all)
             first.push_back(sample_process(pid_of(instance)));
         const auto began = std::chrono::steady_clock::now();
-        system_clock().sleep(std::min(between, deadline.left()));
+        constexpr Duration k_slice{50}; // so that a stop is noticed
+        for (const Deadline end = deadline.sooner(between); !end.passed();) {
+            if (cancel_ != nullptr && cancel_->requested())
+                return fail(ErrorKind::interrupted, "interrupted");
+            system_clock().sleep(std::min(k_slice, end.left()));
+        }
         std::vector<Usage> result;
         for (std::size_t i = 0; i < all.size(); ++i) {
             const auto second = sample_process(pid_of(all[i]));
@@ -212,7 +217,7 @@ class LocalOrchestrator final : public Orchestrator {
 
     Result<std::vector<OrchestratorEvent>> events(Deadline deadline) override
     {
-        const auto answer = ask_supervisor(layout_, Json{{"cmd", "events"}}, deadline);
+        const auto answer = ask_supervisor(layout_, Json{{"cmd", "events"}}, deadline, {.cancel = cancel_});
         if (!answer)
             return hinted(answer.error());
         std::vector<OrchestratorEvent> result;
@@ -224,22 +229,24 @@ class LocalOrchestrator final : public Orchestrator {
     }
 
   private:
-    Result<OrchestratorChange> change(const Json& request, const ChangeProgress& progress, Deadline deadline)
+    Result<OrchestratorChange> change(const Json& request, const ChangeProgress& progress,
+                                      const std::function<void()>& on_sent, Deadline deadline)
     {
-        const auto answer = ask_supervisor(layout_, request, deadline, relay(progress));
+        const auto answer = ask_supervisor(layout_, request, deadline, {relay(progress), on_sent});
         if (!answer)
             return late(answer.error());
         return change_from(*answer);
     }
 
     Layout layout_;
+    const Cancel* cancel_;
 };
 
 } // namespace
 
-std::unique_ptr<Orchestrator> make_orchestrator(const fs::path& dir)
+std::unique_ptr<Orchestrator> make_orchestrator(const fs::path& dir, const Cancel* cancel)
 {
-    return std::make_unique<LocalOrchestrator>(dir);
+    return std::make_unique<LocalOrchestrator>(dir, cancel);
 }
 
 } // namespace conduit::local

@@ -9,7 +9,7 @@
 namespace conduit::local {
 
 // The processes of one folder. Where no supervisor runs, reads answer with nothing running and changes are
-// unreachable.
-std::unique_ptr<Orchestrator> make_orchestrator(const fs::path& dir);
+// unreachable. cancel cuts off what only reads.
+std::unique_ptr<Orchestrator> make_orchestrator(const fs::path& dir, const Cancel* cancel = nullptr);
 
 } // namespace conduit::local

@@ -48,7 +48,6 @@ int change_and_die(const fs::path& folder, const Moment& moment)
         OpsBench bench(folder);
         KillAt crash{std::string(moment.point), moment.nth};
         bench.host.crash = &crash;
-        bench.target.crash = &crash;
         if (moment.failing)
             bench.target.verdict = [](const Step& step) -> Result<> {
                 if (step.resource == "provider/google" && *step.fields.front().after == 90)
@@ -185,7 +184,6 @@ TEST_CASE("an undo killed at any moment can be finished, and can itself be undon
             OpsBench child(dir->path() / "state");
             KillAt crash{std::string(point), 1};
             child.host.crash = &crash;
-            child.target.crash = &crash;
             return run_undo(child.host, child.finder, id) ? 0 : 1;
         });
         REQUIRE(WIFSIGNALED(status));

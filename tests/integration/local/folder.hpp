@@ -5,17 +5,12 @@
 #include "cli/orchestrator/local/client.hpp"
 #include "cli/orchestrator/local/local.hpp"
 #include "core/process.hpp"
-#include "core/url.hpp"
 
-#include <arpa/inet.h>
-#include <fmt/format.h>
 #include <map>
-#include <nlohmann/json.hpp>
-#include <stdexcept>
-#include <sys/socket.h>
+#include <optional>
+#include <string>
 #include <sys/wait.h>
 #include <thread>
-#include <unistd.h>
 
 namespace conduit::test {
 
@@ -51,61 +46,13 @@ struct Folder {
         up.supervisor_argv = {FAKE_PROGRAM, "supervise", dir.string()};
         return up;
     }
-    Json up(std::optional<int> replicas = 2) const
-    {
-        auto result = local::local_up(options(replicas));
-        if (!result)
-            throw std::runtime_error(result.error().message + " / " + result.error().cause);
-        return *result->status;
-    }
-    Json status() const { return local::local_status(dir, Deadline(5s)).value(); }
-    Result<Json> ask(const Json& request, Duration limit = 20s) const
-    {
-        return local::ask_supervisor(layout, request, Deadline(limit));
-    }
-    std::map<std::string, pid_t> pids() const
-    {
-        std::map<std::string, pid_t> result;
-        const auto now = status();
-        for (const auto& item : now["instances"])
-            if (item["pid"].is_number())
-                result[item["name"].get<std::string>()] = item["pid"].get<pid_t>();
-        return result;
-    }
+    Json up(std::optional<int> replicas = 2) const; // throws when it is not up
+    Json status() const;
+    Result<Json> ask(const Json& request, Duration limit = 20s) const;
+    std::map<std::string, pid_t> pids() const;
 };
 
-inline std::uint16_t port_of(const Json& url)
-{
-    return parse_url(url.get<std::string>()).value().port;
-}
-
-// "" when the connection failed or was cut.
-inline std::string get(std::uint16_t port)
-{
-    const UniqueFd fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-    sockaddr_in to{};
-    to.sin_family = AF_INET;
-    to.sin_port = htons(port);
-    to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    timeval limit{5, 0};
-    ::setsockopt(fd.get(), SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
-    if (::connect(fd.get(), reinterpret_cast<const sockaddr*>(&to), sizeof to) != 0)
-        return {};
-    const std::string request = "GET / HTTP/1.1\r\nHost: x\r\n\r\n";
-    if (::send(fd.get(), request.data(), request.size(), MSG_NOSIGNAL) < 0)
-        return {};
-    std::string answer;
-    char buffer[4096];
-    for (;;) {
-        const auto n = ::recv(fd.get(), buffer, sizeof buffer, 0);
-        if (n < 0)
-            return {};
-        if (n == 0)
-            break;
-        answer.append(buffer, static_cast<std::size_t>(n));
-    }
-    const auto head = answer.find("\r\n\r\n");
-    return head == std::string::npos ? "" : answer.substr(head + 4);
-}
+std::uint16_t port_of(const Json& url);
+std::string get(std::uint16_t port); // "" when the connection failed or was cut
 
 } // namespace conduit::test

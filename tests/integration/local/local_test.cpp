@@ -6,7 +6,9 @@
 
 #include <atomic>
 #include <csignal>
+#include <fmt/format.h>
 #include <future>
+#include <nlohmann/json.hpp>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <thread>

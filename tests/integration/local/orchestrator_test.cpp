@@ -7,6 +7,9 @@
 #include "tests/support/catch.hpp"
 #include "tests/support/fakes/ops_bench.hpp"
 
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
 using namespace conduit;
 using namespace conduit::ops;
 using conduit::test::Folder;

@@ -7,6 +7,7 @@
 #include "sim/audio/audio.hpp"
 #include "tests/support/catch.hpp"
 
+#include <cmath>
 #include <cstdlib>
 #include <nlohmann/json.hpp>
 
@@ -24,6 +25,20 @@ bool have_ffmpeg()
     WARN("skipped: ffmpeg is not installed");
     CHECK(std::getenv("CONDUIT_REQUIRE") == nullptr);
     return false;
+}
+
+// Root mean square of 16-bit samples, but for the beginning and the end, where a coder fades.
+double loudness(std::string_view pcm)
+{
+    double sum = 0;
+    const auto edge = pcm.size() / 10 * 2;
+    std::size_t count = 0;
+    for (std::size_t at = edge; at + edge + 1 < pcm.size(); at += 2, ++count) {
+        const auto sample = static_cast<std::int16_t>(static_cast<std::uint8_t>(pcm[at]) |
+                                                      static_cast<std::uint8_t>(pcm[at + 1]) << 8);
+        sum += static_cast<double>(sample) * sample;
+    }
+    return count == 0 ? 0 : std::sqrt(sum / static_cast<double>(count));
 }
 
 } // namespace
@@ -64,5 +79,42 @@ TEST_CASE("ffmpeg reads every container we write")
         REQUIRE(decoded);
         CHECK(decoded->exit_code == 0);
         CHECK(decoded->err.empty());
+    }
+}
+
+TEST_CASE("every format is heard, as loud as the others, and differs with its text")
+{
+    if (!have_ffmpeg())
+        return;
+    const auto folder = TempDir::make();
+    REQUIRE(folder);
+    struct Case {
+        AudioFormat format;
+        std::uint32_t rate = 24000;
+        std::uint32_t mp3_kbps = 64;
+    };
+    const Case cases[] = {{AudioFormat::wav},        {AudioFormat::flac},
+                          {AudioFormat::mp3},        {AudioFormat::mp3, 24000, 32},
+                          {AudioFormat::mp3, 22050}, {AudioFormat::mp3, 8000},
+                          {AudioFormat::mp3, 44100}, {AudioFormat::opus},
+                          {AudioFormat::aac},        {AudioFormat::aac, 16000}};
+    const auto path = (folder->path() / "speech").string();
+    const auto decode = [&](const std::string& text, const Case& one) {
+        REQUIRE(write_file(
+            path, make_speech(text, {.format = one.format, .rate = one.rate, .mp3_kbps = one.mp3_kbps})));
+        const auto decoded = run_process({.argv = {"ffmpeg", "-nostdin", "-v", "error", "-xerror", "-i", path,
+                                                   "-ac", "1", "-f", "s16le", "-"}},
+                                         Deadline{30s});
+        REQUIRE(decoded);
+        CHECK(decoded->exit_code == 0);
+        CHECK(decoded->err == "");
+        return decoded->out;
+    };
+    for (const auto& one : cases) {
+        INFO(media_type(one.format) << " " << one.rate << " Hz " << one.mp3_kbps << " kbit/s");
+        const auto samples = decode(std::string(50, 'k'), one);
+        CHECK(loudness(samples) == Approx(2430).epsilon(0.25)); // of the wave that every format is made from
+        CHECK(loudness(decode(std::string(50, ' '), one)) < 10);
+        CHECK(samples != decode(std::string(50, 'm'), one));
     }
 }

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tests/support/fakes/fake_agents.hpp"
 
+#include "core/hash.hpp"
 #include "core/text.hpp"
 
+#include <cstdlib>
 #include <nlohmann/json.hpp>
 
 namespace conduit::test {
@@ -23,7 +25,12 @@ Result<std::vector<AgentEndpoint>> FakeAgents::replicas(Deadline)
 Result<JsonBox> FakeAgents::ask(const AgentCall& call, Deadline deadline)
 {
     TRY(replicas(deadline));
-    return answer(call, endpoints_.front().name);
+    auto answered = answer(call, endpoints_.front().name);
+    if (call.on_sent)
+        call.on_sent();
+    if (after_call)
+        after_call(call);
+    return answered;
 }
 
 std::vector<ReplicaAnswer> FakeAgents::ask_all(const AgentCall& call, Deadline)
@@ -32,6 +39,51 @@ std::vector<ReplicaAnswer> FakeAgents::ask_all(const AgentCall& call, Deadline)
     for (const auto& endpoint : endpoints_)
         out.push_back({endpoint, answer(call, endpoint.name), Duration{1}});
     return out;
+}
+
+void FakeAgents::keep_in(fs::path file)
+{
+    file_ = std::move(file);
+    load();
+}
+
+void FakeAgents::load()
+{
+    const auto text = file_.empty() ? Result<std::string>(std::string()) : read_file(file_);
+    if (!text || text->empty())
+        return;
+    const Json kept = parse_json(*text).value();
+    revision = kept["revision"].get<std::uint64_t>();
+    overrides.clear();
+    for (const auto& [path, o] : kept["overrides"].items()) {
+        auto& to = overrides[path];
+        to = {o["value"], o["actor"], o["reason"], o["operation"], {}, o["revision"]};
+        if (const auto until = parse_time(json_string_or(o, "expires_at", "")))
+            to.expires_at = *until;
+    }
+    operations_.clear();
+    for (const auto& [operation, at] : kept["operations"].items())
+        operations_[operation] = at.get<std::uint64_t>();
+}
+
+void FakeAgents::save() const
+{
+    if (file_.empty())
+        return;
+    Json items = Json::object();
+    for (const auto& [path, o] : overrides)
+        items[path] = state_item(path, o);
+    const Json kept{{"revision", revision}, {"overrides", items}, {"operations", operations_}};
+    if (!write_file(file_, dump_json(kept)))
+        std::abort();
+}
+
+std::string FakeAgents::dump() const
+{
+    Json out = Json::object();
+    for (const auto& [path, o] : overrides)
+        out[path] = {{"value", *o.value}, {"ends", o.expires_at.has_value()}};
+    return canonical_json(out);
 }
 
 void FakeAgents::expire_due()
@@ -56,12 +108,12 @@ JsonBox FakeAgents::effective(const std::string& path) const
                 {"enabled", true},       {"circuit_epoch", 0}, {"max_connections", 100},
                 {"max_concurrent", 500}, {"timeout", "120s"},  {"first_byte_timeout", "30s"},
                 {"region", ""},          {"endpoint", ""},     {"realtime_drain", "0s"}};
+            if (parts.size() == 4)
+                return parts[2] == "regions" || parts[2] == "models" ? Json("") : Json();
             if (parts[2] == "weight")
                 return Json(provider.weight);
             if (const auto known = defaults.find(parts[2]); known != defaults.end())
                 return known->second;
-            if (parts[2] == "regions" || parts[2] == "models")
-                return Json("");
         }
         return {};
     }
@@ -81,8 +133,11 @@ JsonBox FakeAgents::effective(const std::string& path) const
                                                     {"safety/emergency", false}};
     if (const auto known = others.find(path); known != others.end())
         return known->second;
-    if (path.starts_with("blocklist/") || path.starts_with("limits/keys/"))
+    if (path.starts_with("blocklist/"))
         return Json(false);
+    for (const auto& key : keys)
+        if (path == "limits/keys/" + key)
+            return Json("1000/h");
     return {};
 }
 
@@ -114,7 +169,9 @@ Json FakeAgents::provider_item(const Provider& p) const
             {"configured_weight", p.weight},
             {"share_5m", weight / 100.0},
             {"health", p.health},
+            {"status", p.health >= 0.5 ? "healthy" : "unhealthy"},
             {"circuit", p.circuit},
+            {"circuit_opens_in_ms", 0},
             {"p95_ms", 900},
             {"error_rate", 0.002},
             {"requests_5m", 100},
@@ -127,33 +184,43 @@ Json FakeAgents::provider_item(const Provider& p) const
             {"region", ""},
             {"endpoint", ""},
             {"auth_failed", false},
+            {"cooldown_ms", 0},
+            {"last_probe", {{"at", nullptr}, {"ok", true}, {"took_ms", 0}}},
             {"last_error", ""},
             {"override", override_}};
+}
+
+Result<> FakeAgents::check_patch(const Json& body) const
+{
+    for (const auto& [path, expected] : body["expect"].items()) {
+        const auto found = overrides.find(path);
+        const Json now = found == overrides.end() ? Json() : *found->second.value;
+        if (now != expected)
+            return Error{ErrorKind::stale, path + " was changed meanwhile"}
+                .with_detail("path", path)
+                .with_detail("actor", found == overrides.end() ? "" : found->second.actor);
+    }
+    for (const auto& [path, value] : body["set"].items())
+        if (effective(path)->is_null())
+            return fail(ErrorKind::not_found, "unknown path " + path);
+    return {};
 }
 
 Result<JsonBox> FakeAgents::patch(const Json& body)
 {
     const auto operation = json_string_or(body, "operation", "");
-    const auto reply = [&](bool changed) -> Result<JsonBox> {
-        if (std::exchange(lose_next_patch_reply, false))
-            return fail(ErrorKind::unknown, "no whole answer from http://fake-1/admin/v1/state");
-        return JsonBox(Json{{"revision", revision}, {"applied_revision", revision}, {"changed", changed}});
+    const auto said = [&](std::uint64_t at, bool changed) {
+        auto out = state_json();
+        out["revision"] = at;
+        out["applied_revision"] = at;
+        out["changed"] = changed;
+        return JsonBox(std::move(out));
     };
     if (const auto seen = operations_.find(operation); !operation.empty() && seen != operations_.end())
-        return JsonBox(
-            Json{{"revision", seen->second}, {"applied_revision", seen->second}, {"changed", false}});
-    for (const auto& [path, expected] : body["expect"].items()) {
-        const auto found = overrides.find(path);
-        const Json now = found == overrides.end() ? Json() : *found->second.value;
-        if (now != expected)
-            return Error{ErrorKind::stale, path + " is no longer what was planned"}
-                .with_detail("path", path)
-                .with_detail("actor", found == overrides.end() ? "" : found->second.actor);
-    }
+        return said(seen->second, false);
+    TRY(check_patch(body));
     ++revision;
     for (const auto& [path, value] : body["set"].items()) {
-        if (effective(path)->is_null())
-            return fail(ErrorKind::not_found, "unknown path " + path);
         Override o{
             value,   json_string_or(body, "actor", ""), json_string_or(body, "reason", ""), operation, {},
             revision};
@@ -165,71 +232,179 @@ Result<JsonBox> FakeAgents::patch(const Json& body)
         overrides.erase(path.get<std::string>());
     if (!operation.empty())
         operations_[operation] = revision;
-    return reply(true);
+    save();
+    if (std::exchange(lose_next_patch_reply, false))
+        return fail(ErrorKind::unknown, "no whole answer from http://fake-1/admin/v1/state");
+    return said(revision, true);
+}
+
+Json FakeAgents::state_json() const
+{
+    Json items = Json::array();
+    for (const auto& [path, o] : overrides)
+        items.push_back(state_item(path, o));
+    return {{"revision", revision}, {"items", std::move(items)}};
+}
+
+Result<JsonBox> FakeAgents::effective_json(const AgentCall& call) const
+{
+    Json values = Json::object();
+    Json overrides_json = Json::object();
+    for (const auto& [key, path] : call.query) {
+        const auto value = effective(path);
+        if (value->is_null())
+            return fail(ErrorKind::not_found, "unknown path " + path);
+        values[path] = *value;
+        const auto found = overrides.find(path);
+        overrides_json[path] = found == overrides.end() ? Json() : *found->second.value;
+    }
+    return JsonBox(Json{{"revision", revision}, {"values", values}, {"overrides", overrides_json}});
+}
+
+Json FakeAgents::replica_json(const std::string& replica) const
+{
+    Json skipped = Json::array();
+    for (const auto& [path, o] : overrides)
+        if (const auto bad = cannot_apply.find(path);
+            replica == endpoints_.back().name && bad != cannot_apply.end() && *bad->second == *o.value)
+            skipped.push_back("override " + path + " is not applied: no such provider");
+    return {{"name", replica},
+            {"version", "0.1.0"},
+            {"pid", 1},
+            {"started_at", format_time(clock_.now())},
+            {"ready", true},
+            {"admin_url", "http://fake"},
+            {"uptime_s", 60},
+            {"control",
+             {{"revision", revision},
+              {"applied_revision", replica == behind ? revision - 1 : revision},
+              {"store_ok", true},
+              {"store_error", ""},
+              {"store_age_ms", 0},
+              {"from_disk", false},
+              {"skipped", skipped}}},
+            {"config",
+             {{"sha256", sha256_hex(read_file(config_file).value_or(""))},
+              {"loaded_at", format_time(clock_.now())},
+              {"error", ""}}},
+            {"in_flight", 0},
+            {"rss_bytes", 1},
+            {"replicas", static_cast<int>(endpoints_.size())},
+            {"warnings", Json::array()}};
+}
+
+Json FakeAgents::limits_json() const
+{
+    Json listed = Json::array();
+    for (const auto& key : keys)
+        listed.push_back({{"id", key},
+                          {"limit", *effective("limits/keys/" + key)},
+                          {"allowed", 7},
+                          {"refused", 0},
+                          {"blocked", overrides.contains("blocklist/" + key)}});
+    const auto emergency = effective("limits/emergency");
+    return {{"per_key", *effective("limits/per_key")},
+            {"global", *effective("limits/global")},
+            {"emergency", emergency->is_object() ? *emergency : Json()},
+            {"replicas", static_cast<int>(endpoints_.size())},
+            {"keys", listed},
+            {"global_counters", {{"allowed", 7}, {"refused", 0}}},
+            {"retry_budget", 1.0}};
+}
+
+Json FakeAgents::blocklist_json() const
+{
+    Json items = Json::array();
+    for (const auto& [path, o] : overrides)
+        if (path.starts_with("blocklist/"))
+            items.push_back({{"id", path.substr(10)},
+                             {"reason", o.reason},
+                             {"actor", o.actor},
+                             {"set_at", format_time(clock_.now())},
+                             {"expires_at", o.expires_at ? Json(format_time(*o.expires_at)) : Json()}});
+    return {{"items", items}};
 }
 
 Result<JsonBox> FakeAgents::answer(const AgentCall& call, const std::string& replica)
 {
     calls.push_back(call);
-    for (const auto* key : {call.path.c_str(), "*"})
+    load();
+    if (before_call)
+        before_call(call);
+    for (const auto& key : {call.path, call.method + " " + call.path, std::string("*")})
         if (const auto fault = faults.find(key); fault != faults.end())
             return fault->second;
+    if (cancel != nullptr && cancel->requested() && !call.finish)
+        return fail(ErrorKind::interrupted, "interrupted while talking to http://fake-1" + call.path);
     expire_due();
-    const auto list = [](Json items) { return JsonBox(Json{{"items", std::move(items)}}); };
     if (const auto canned = answers.find(call.path); canned != answers.end())
         return canned->second;
     if (call.path == "/admin/v1/replica")
-        return JsonBox(Json{{"name", replica},
-                            {"version", "0.1.0"},
-                            {"ready", true},
-                            {"control",
-                             {{"revision", revision},
-                              {"applied_revision", replica == behind ? revision - 1 : revision},
-                              {"store_ok", true}}}});
+        return JsonBox(replica_json(replica));
     if (call.path == "/admin/v1/state" && call.method == "PATCH")
         return patch(*call.body);
-    if (call.path == "/admin/v1/state") {
-        Json items = Json::array();
-        for (const auto& [path, o] : overrides)
-            items.push_back(state_item(path, o));
-        auto body = list(items);
-        (*body)["revision"] = revision;
-        return body;
-    }
-    if (call.path == "/admin/v1/state/effective") {
-        Json values = Json::object();
-        Json overrides_json = Json::object();
-        for (const auto& [key, path] : call.query) {
-            const auto value = effective(path);
-            if (value->is_null())
-                return fail(ErrorKind::not_found, "unknown path " + path);
-            values[path] = *value;
-            const auto found = overrides.find(path);
-            overrides_json[path] = found == overrides.end() ? Json() : *found->second.value;
-        }
-        return JsonBox(Json{{"revision", revision}, {"values", values}, {"overrides", overrides_json}});
-    }
+    if (call.path == "/admin/v1/state")
+        return JsonBox(state_json());
+    if (call.path == "/admin/v1/state/effective")
+        return effective_json(call);
     if (call.path == "/admin/v1/history") {
         Json items = Json::array();
         const auto wanted = call.query.find("operation");
         if (wanted != call.query.end() && operations_.contains(wanted->second))
-            items.push_back({{"revision", operations_.at(wanted->second)}, {"operation", wanted->second}});
-        return list(items);
+            items.push_back({{"revision", operations_.at(wanted->second)},
+                             {"time", format_time(clock_.now())},
+                             {"actor", "maria"},
+                             {"reason", ""},
+                             {"operation", wanted->second},
+                             {"kind", "patch"},
+                             {"changes", Json::array()}});
+        return JsonBox(Json{{"items", items}});
     }
-    if (call.path == "/admin/v1/providers") {
+    if (call.path == "/admin/v1/providers" || call.path == "/admin/v1/health/check") {
         Json items = Json::array();
         for (const auto& provider : providers)
             items.push_back(provider_item(provider));
-        return list(items);
+        return JsonBox(Json{{"revision", revision}, {"items", items}});
     }
+    if (call.path == "/admin/v1/limits")
+        return JsonBox(limits_json());
+    if (call.path == "/admin/v1/blocklist")
+        return JsonBox(blocklist_json());
     if (call.path == "/admin/v1/pool")
         return JsonBox(Json{{"reset_epoch", *effective("pool/reset_epoch")}, {"items", Json::array()}});
     if (call.path == "/admin/v1/cache")
-        return JsonBox(
-            Json{{"clear_epoch", json_number_or(*effective("cache/clear"), "epoch", 0)}, {"entries", 0}});
-    if (call.path == "/admin/v1/safety/test")
-        return JsonBox(Json{{"allowed", !effective("safety/emergency")->get<bool>()}});
-    return fail(ErrorKind::not_found, "no route " + call.path);
+        return JsonBox(Json{{"enabled", true},
+                            {"store", "memory"},
+                            {"entries", 0},
+                            {"bytes", 0},
+                            {"max_bytes", *effective("cache/max_bytes")},
+                            {"hits", 0},
+                            {"misses", 0},
+                            {"hit_rate", nullptr},
+                            {"evictions", 0},
+                            {"expired", 0},
+                            {"inserts", 0},
+                            {"cleared", 0},
+                            {"ttl",
+                             {{"speech", *effective("cache/ttl/speech")},
+                              {"transcription", *effective("cache/ttl/transcription")}}},
+                            {"clear_epoch", json_number_or(*effective("cache/clear"), "epoch", 0)}});
+    if (call.path == "/admin/v1/safety")
+        return JsonBox(Json{{"enabled", true},
+                            {"emergency", *effective("safety/emergency")},
+                            {"rules", Json::array()},
+                            {"checks", {{"allowed", 0}, {"blocked", 0}}}});
+    if (call.path == "/admin/v1/safety/test") {
+        const bool blocked = effective("safety/emergency")->get<bool>();
+        return JsonBox(Json{{"allowed", !blocked},
+                            {"rule", ""},
+                            {"violation_type", ""},
+                            {"severity", ""},
+                            {"action", ""},
+                            {"emergency", blocked},
+                            {"enabled", true}});
+    }
+    return fake_figures(call, providers);
 }
 
 } // namespace conduit::test

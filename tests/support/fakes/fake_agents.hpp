@@ -4,7 +4,10 @@
 #pragma once
 
 #include "cli/backend/agent.hpp"
+#include "core/cancel.hpp"
+#include "core/fs.hpp"
 
+#include <functional>
 #include <map>
 #include <string>
 #include <vector>
@@ -37,26 +40,46 @@ class FakeAgents final : public Agents {
     };
 
     std::vector<Provider> providers{{"openai", 70}, {"google", 20}, {"aws", 10}};
+    std::vector<std::string> keys{"team-a"};
     std::map<std::string, Override> overrides;
     std::uint64_t revision = 1;
-    std::map<std::string, Error> faults; // path -> what every call of it answers; "*" for all
-    std::map<std::string, JsonBox>
-        answers;        // GET path -> what it answers, where the model below does not speak
-    std::string behind; // a replica that never follows
+    std::map<std::string, Error> faults;         // path, or "PATCH " and path -> what it answers; "*" for all
+    std::map<std::string, JsonBox> answers;      // path -> what it answers instead of the model below
+    std::map<std::string, JsonBox> cannot_apply; // path -> the value that the last replica leaves out
+    fs::path config_file;                        // what the replicas read; empty: none
+    std::string behind;                          // a replica that never follows
     std::vector<AgentCall> calls;
+    const Cancel* cancel = nullptr; // cuts off calls that need not finish, as in the real client
+    std::function<void(const AgentCall&)> before_call; // somebody else, in just that moment
+    std::function<void(const AgentCall&)> after_call;
     bool lose_next_patch_reply = false; // it is applied, the caller gets `unknown`
 
+    // The state lives in this file, so that several processes see the same agents.
+    void keep_in(fs::path file);
     JsonBox effective(const std::string& path) const; // null: unknown path
+    std::string dump() const; // the overrides, canonical, without revision, time and who wrote them
     void expire_due();
 
   private:
     Result<JsonBox> answer(const AgentCall& call, const std::string& replica);
     Result<JsonBox> patch(const Json& body);
+    Result<> check_patch(const Json& body) const;
     Json provider_item(const Provider& provider) const;
     Json state_item(const std::string& path, const Override& o) const;
+    Json state_json() const;
+    Result<JsonBox> effective_json(const AgentCall& call) const;
+    Json replica_json(const std::string& replica) const;
+    Json limits_json() const;
+    Json blocklist_json() const;
+    void load();
+    void save() const;
     Clock& clock_;
     std::vector<AgentEndpoint> endpoints_;
     std::map<std::string, std::uint64_t> operations_;
+    fs::path file_;
 };
+
+// What the agents show beside their state, where nothing depends on it: usage, connections, summary, ...
+Result<JsonBox> fake_figures(const AgentCall& call, const std::vector<FakeAgents::Provider>& providers);
 
 } // namespace conduit::test

@@ -113,8 +113,8 @@ Result<Applied> FakeTarget::apply(const WriteContext& context, const Step& step)
         state["keys"][context.key.text()] = {{"observed", observed}};
     store(state);
     ++applied;
-    if (crash != nullptr)
-        crash->reach(k_sent);
+    if (context.sent)
+        context.sent();
     if (what == Fault::lost_reply)
         return fail(ErrorKind::unknown, "connection lost");
     return Applied{observed, Json{{"revision", revision}}};

@@ -3,7 +3,6 @@
 // are scripted. It keeps the keys of the steps it did, and ends values at their time, as the agents do.
 #pragma once
 
-#include "cli/ops/crash_points.hpp"
 #include "cli/ops/target.hpp"
 
 #include <functional>
@@ -50,7 +49,6 @@ class FakeTarget final : public ops::Target {
     bool no_reads = false;                             // observe() cannot reach it
     std::function<Fault(const ops::StepKey&)> fault;   // of apply()
     std::function<Result<>(const ops::Step&)> verdict; // of verify()
-    ops::CrashPoints* crash = nullptr;
     int applied = 0;
 
   private:

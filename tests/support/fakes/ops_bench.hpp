@@ -8,7 +8,6 @@
 #include "tests/support/fakes/manual_clock.hpp"
 
 #include <functional>
-#include <nlohmann/json.hpp>
 #include <string>
 
 namespace conduit::test {
@@ -58,25 +57,9 @@ struct OpsBench {
         host.command = {"provider", "disable", "openai"};
     }
 
-    ops::Intent intent(const std::string& path, Json value, const std::string& resource = "provider/openai")
-    {
-        ops::Intent out;
-        out.target = &target;
-        out.verb = "provider set";
-        out.scope = "providers";
-        out.summary = "set " + path;
-        out.confirm_name = "openai";
-        out.steps = {step(path, std::move(value), resource)};
-        return out;
-    }
+    ops::Intent intent(const std::string& path, Json value, const std::string& resource = "provider/openai");
     static ops::Step step(const std::string& path, Json value,
-                          const std::string& resource = "provider/openai")
-    {
-        ops::Step out;
-        out.resource = resource;
-        out.fields = {{path, {}, std::move(value), {}, {}, false}};
-        return out;
-    }
+                          const std::string& resource = "provider/openai");
 
     ManualClock clock;
     Cancel cancel;

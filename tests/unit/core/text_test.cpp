@@ -3,6 +3,8 @@
 #include "core/ulid.hpp"
 #include "tests/support/catch.hpp"
 
+#include <set>
+
 using namespace conduit;
 
 TEST_CASE("base64 round-trips every length and refuses damage")
@@ -64,6 +66,18 @@ TEST_CASE("ULIDs sort by time and are recognised")
     CHECK(is_ulid(early));
     CHECK_FALSE(is_ulid("01JD3K7QZ5M4W8T2R6X9C0V1B"));
     CHECK_FALSE(is_ulid("81JD3K7QZ5M4W8T2R6X9C0V1BN"));
+}
+
+TEST_CASE("a source of ULIDs gives each of them once")
+{
+    UlidSource source;
+    std::set<std::string> seen;
+    for (int i = 0; i < 200; ++i) { // more than it takes from the system at once
+        const auto id = source.next(WallTime{std::chrono::milliseconds{1'000'000}});
+        CHECK(is_ulid(id));
+        CHECK(id.substr(0, 10) == make_ulid(WallTime{std::chrono::milliseconds{1'000'000}}).substr(0, 10));
+        CHECK(seen.insert(id).second);
+    }
 }
 
 TEST_CASE("constant-time comparison compares")

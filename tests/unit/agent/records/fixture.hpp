@@ -4,7 +4,6 @@
 #include "agent/records/record.hpp"
 #include "core/fs.hpp"
 
-#include <SQLiteCpp/SQLiteCpp.h>
 #include <string>
 
 namespace conduit::agent::test {
@@ -40,10 +39,7 @@ inline RecordsConfig config_in(const fs::path& folder)
     return config;
 }
 
-inline std::int64_t count_in(const fs::path& path, const std::string& sql)
-{
-    SQLite::Database database(path.string(), SQLite::OPEN_READONLY, 5000);
-    return database.execAndGet(sql).getInt64();
-}
+// The one number that a query of the database gives.
+std::int64_t count_in(const fs::path& path, const std::string& sql);
 
 } // namespace conduit::agent::test

@@ -3,6 +3,7 @@
 #include "tests/support/catch.hpp"
 #include "tests/unit/agent/records/fixture.hpp"
 
+#include <SQLiteCpp/SQLiteCpp.h>
 #include <csignal>
 #include <set>
 #include <sys/wait.h>

@@ -2,6 +2,7 @@
 #include "tests/support/catch.hpp"
 #include "tests/unit/agent/records/fixture.hpp"
 
+#include <SQLiteCpp/SQLiteCpp.h>
 #include <thread>
 
 using namespace conduit;

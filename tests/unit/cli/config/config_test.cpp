@@ -4,6 +4,7 @@
 #include "cli/config/schema.hpp"
 #include "tests/support/catch.hpp"
 
+#include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
 using namespace conduit;
@@ -55,9 +56,9 @@ TEST_CASE("the documented example is read whole")
     CHECK(prod.postgres.password.str() == "command:pass show conduit/pg");
     CHECK(prod.backup.keep_monthly == 12);
     CHECK(prod.backup.recipients == std::vector<std::string>{"age1abc"});
-    CHECK(prod.guards.protected_);
+    CHECK(prod.guards.protected_context);
     CHECK(prod.guards.min_replicas == 3);
-    CHECK(prod.guards.max_delete == Approx(0.1));
+    CHECK(prod.guards.max_delete_share == Approx(0.1));
 }
 
 TEST_CASE("without a file there is one context, local")
@@ -113,7 +114,7 @@ TEST_CASE("choosing a context changes one line and keeps the comments")
         "# mine\ncurrent-context: local # here\ncontexts:\n  prod: {orchestrator: kubernetes} # eks\n");
     REQUIRE(save_current_context(folder.places, "prod"));
     CHECK(folder.read() ==
-          "# mine\ncurrent-context: prod\ncontexts:\n  prod: {orchestrator: kubernetes} # eks\n");
+          "# mine\ncurrent-context: prod # here\ncontexts:\n  prod: {orchestrator: kubernetes} # eks\n");
     const auto unknown = save_current_context(folder.places, "prd");
     REQUIRE_FALSE(unknown);
     CHECK(unknown.error().kind == ErrorKind::not_found);
@@ -128,9 +129,32 @@ TEST_CASE("a field is set only when the result is a good configuration")
     CHECK(folder.read() == before);
     REQUIRE(save_context_field(folder.places, "prod", "guards.min_replicas", "3"));
     CHECK(load_config(folder.places)->find("prod")->guards.min_replicas == 3);
-    CHECK(read_file(folder.places.file.string() + ".bak").value() == before);
+    CHECK(folder.read().starts_with("# a comment\n"));
+    CHECK_FALSE(fs::exists(folder.places.file.string() + ".bak"));
     REQUIRE(save_context_field(folder.places, "prod", "guards.min_replicas", ""));
     CHECK_FALSE(load_config(folder.places)->find("prod")->guards.min_replicas);
+}
+
+TEST_CASE("a field is set where it stands, and every comment stays")
+{
+    Folder folder;
+    folder.write("# mine\ncontexts:\n  prod: # the big one\n    system: audio # for now\n# the end\n");
+    REQUIRE(save_context_field(folder.places, "prod", "guards.min_replicas", "3"));
+    CHECK(folder.read() == "# mine\ncontexts:\n  prod: # the big one\n    system: audio # for now\n"
+                           "    guards:\n      min_replicas: 3\n# the end\n");
+    REQUIRE(remove_context(folder.places, "prod"));
+    CHECK(folder.read() == "# mine\n# the end\n");
+}
+
+TEST_CASE("a file that cannot be edited in place is rewritten, and kept beside as it was")
+{
+    Folder folder;
+    folder.write("# mine\ncontexts:\n  a: &a {system: audio}\n  b: *a\n");
+    const auto before = folder.read();
+    REQUIRE(save_context_field(folder.places, "a", "guards.min_replicas", "3"));
+    CHECK(load_config(folder.places)->find("a")->guards.min_replicas == 3);
+    CHECK_FALSE(load_config(folder.places)->find("b")->guards.min_replicas);
+    CHECK(read_file(folder.places.file.string() + ".bak").value() == before);
 }
 
 TEST_CASE("the schema names every field that the reader knows")
@@ -153,4 +177,41 @@ TEST_CASE("folders follow the XDG variables, relative ones are ignored")
     CHECK(paths.state_dir == "/h/.local/state/conduitctl");
     CHECK(paths.cache_dir == "/h/.cache/conduitctl");
     CHECK(resolve_paths({{"HOME", "/h"}, {"CONDUIT_CONFIG", "/x.yaml"}}).config_file == "/x.yaml");
+}
+
+TEST_CASE("guards are read from a context, written back, and mistakes have a place")
+{
+    const auto guards = [](std::string_view text) -> Result<GuardConfig> {
+        auto config = parse_config(fmt::format("contexts:\n  prod:\n    guards: {{{}}}\n", text), k_places);
+        if (!config)
+            return config.error();
+        return config->find("prod")->guards;
+    };
+    const auto read =
+        guards("protected: true, min_replicas: 3, max_weight_shift: 20%, max_delete: [1000, 10%], "
+               "freeze: [{from: 2026-12-20T00:00:00Z, to: 2027-01-04T00:00:00Z, reason: year end}]");
+    REQUIRE(read);
+    CHECK(read->protected_context);
+    CHECK(read->min_replicas == 3);
+    CHECK(read->max_weight_shift == Approx(0.2));
+    CHECK(read->max_delete_count == 1000);
+    CHECK(read->max_delete_share == Approx(0.1));
+    REQUIRE(read->freeze.size() == 1);
+    CHECK(read->freeze[0].reason == "year end");
+    CHECK(dump_json(guards_json(*read)) ==
+          R"({"protected":true,"min_replicas":3,"max_weight_shift":0.2,"max_delete":[1000,"10%"],"freeze":[)"
+          R"({"from":"2026-12-20T00:00:00.000Z","to":"2027-01-04T00:00:00.000Z","reason":"year end"}]})");
+    CHECK(guards("max_delete: 500")->max_delete_count == 500);
+    CHECK(guards("max_delete: 0.1")->max_delete_share == Approx(0.1));
+    const auto fault = [&](std::string_view text) { return guards(text).error().message; };
+    CHECK(fault("min_replica: 3").contains("config.yaml:3"));
+    CHECK(fault("min_replica: 3").contains("min_replicas"));
+    CHECK(fault("freeze: [{from: 2026-12-20T00:00:00Z}]").contains("to is missing"));
+    CHECK(fault("freeze: [{from: yesterday, to: tomorrow}]").contains("config.yaml:3"));
+    CHECK(fault("freeze: [{from: 2027-01-04T00:00:00Z, to: 2026-12-20T00:00:00Z}]")
+              .contains("before it begins"));
+    CHECK(fault("freeze: soon").contains("freeze is a list"));
+    CHECK_FALSE(guards("max_delete: -1"));
+    CHECK_FALSE(guards("max_delete: some"));
+    CHECK_FALSE(guards("min_replicas: -1"));
 }

@@ -151,28 +151,3 @@ TEST_CASE("a freeze and too many operations at once are refused", "[guard]")
     facts.running = 2;
     CHECK(ask(config, facts));
 }
-
-TEST_CASE("guards are read from a context, and mistakes have a place", "[guard]")
-{
-    const auto read = [](std::string_view text) { return parse_guards(*parse_yaml(text, "config.yaml")); };
-    const auto config =
-        read("protected: true\nmin_replicas: 3\nmax_replicas: 10\nmax_weight_shift: 20%\n"
-             "min_healthy_providers: 2\nmax_delete: [1000, 10%]\nmax_concurrent: 1\n"
-             "freeze: [{from: 2026-12-20T00:00:00Z, to: 2027-01-04T00:00:00Z, reason: year end}]\n");
-    REQUIRE(config);
-    CHECK(config->protected_context);
-    CHECK(config->min_replicas == 3);
-    CHECK(config->max_delete_count == 1000);
-    CHECK(config->max_delete_share == 0.1);
-    REQUIRE(config->freeze.size() == 1);
-    CHECK(config->freeze[0].reason == "year end");
-    CHECK(read("max_delete: 10%")->max_delete_share == 0.1);
-    const auto unknown = read("min_replica: 3");
-    REQUIRE_FALSE(unknown);
-    CHECK(unknown.error().message.find("config.yaml:1") != std::string::npos);
-    CHECK(unknown.error().message.find("min_replicas") != std::string::npos);
-    CHECK_FALSE(read("min_replicas: -1"));
-    CHECK_FALSE(read("freeze: [{from: yesterday, to: tomorrow}]"));
-    CHECK_FALSE(read("freeze: [{from: 2027-01-04T00:00:00Z, to: 2026-12-20T00:00:00Z}]"));
-    CHECK_FALSE(read("[1]"));
-}

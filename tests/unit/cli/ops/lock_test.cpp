@@ -105,3 +105,30 @@ TEST_CASE("a folder that cannot be written is a failure, not a free lock", "[loc
     REQUIRE_FALSE(held);
     CHECK(held.error().kind == ErrorKind::failed);
 }
+
+TEST_CASE("an flock cannot be stolen from a living process, and the process is named", "[lock]")
+{
+    const auto dir = TempDir::make();
+    conduit::test::ManualClock clock;
+    FlockStore store(dir->path(), clock);
+    auto held = store.acquire(k_key, owner(clock, "maria"));
+    REQUIRE(held);
+    const auto stolen = store.steal(k_key);
+    REQUIRE_FALSE(stolen);
+    CHECK(stolen.error().kind == ErrorKind::refused);
+    CHECK(stolen.error().message.find("maria") != std::string::npos);
+    CHECK(stolen.error().hint.find("kill " + std::to_string(::getpid())) != std::string::npos);
+    held->reset();
+    CHECK(store.steal(k_key).value() == false);
+    REQUIRE(store.known()->size() == 1);
+    CHECK(store.known()->front().text() == k_key.text());
+}
+
+TEST_CASE("a folder of locks that cannot be read is an error, one that is not there holds none", "[lock]")
+{
+    const auto dir = TempDir::make();
+    conduit::test::ManualClock clock;
+    REQUIRE(write_file(dir->path() / "locks", ""));
+    CHECK(FlockStore(dir->path() / "locks", clock).list().error().kind == ErrorKind::failed);
+    CHECK(FlockStore(dir->path() / "none", clock).list()->empty());
+}

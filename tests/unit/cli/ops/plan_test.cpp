@@ -2,6 +2,8 @@
 #include "tests/support/catch.hpp"
 #include "tests/support/fakes/ops_bench.hpp"
 
+#include <nlohmann/json.hpp>
+
 using namespace conduit;
 using namespace conduit::ops;
 using conduit::test::OpsBench;
@@ -136,4 +138,20 @@ TEST_CASE("values are the same whatever the order of their keys and the kind of 
     CHECK_FALSE(same_json(*parse_json("[1,2]"), *parse_json("[2,1]")));
     CHECK_FALSE(same_json(Json("1"), Json(1)));
     CHECK_FALSE(same_json(Json(), Json(false)));
+}
+
+TEST_CASE("a plan says the time that was asked for, and of an older plan what is left of it", "[plan]")
+{
+    Saved saved;
+    auto& bench = saved.bench;
+    bench.target.expiring = true;
+    bench.host.options.plan_in.clear();
+    bench.host.options.plan_out = saved.file;
+    bench.host.options.revert_after = std::chrono::hours(2);
+    CHECK(run_change(bench.host, saved.intent())->text.find("until 16:04:00 UTC (2 h)") != std::string::npos);
+    bench.host.options.plan_out.clear();
+    bench.host.options.plan_in = saved.file;
+    bench.host.options.dry_run = true;
+    bench.clock.advance(Duration{400});
+    CHECK(run_change(bench.host, saved.intent())->text.find("(2 h)") != std::string::npos);
 }

@@ -3,6 +3,8 @@
 #include "tests/support/fakes/child.hpp"
 #include "tests/support/fakes/ops_bench.hpp"
 
+#include <nlohmann/json.hpp>
+
 using namespace conduit;
 using namespace conduit::ops;
 using conduit::test::Fault;

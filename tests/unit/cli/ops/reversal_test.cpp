@@ -3,6 +3,7 @@
 #include "tests/support/fakes/child.hpp"
 #include "tests/support/fakes/ops_bench.hpp"
 
+#include <nlohmann/json.hpp>
 #include <sys/stat.h>
 
 using namespace conduit;

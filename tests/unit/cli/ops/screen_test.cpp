@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tests/support/catch.hpp"
 #include "tests/support/fakes/ops_bench.hpp"
-
 #include "cli/ops/history.hpp"
+
+#include <nlohmann/json.hpp>
 
 using namespace conduit;
 using namespace conduit::ops;

@@ -2,6 +2,8 @@
 #include "tests/support/catch.hpp"
 #include "tests/support/fakes/ops_bench.hpp"
 
+#include <nlohmann/json.hpp>
+
 using namespace conduit;
 using namespace conduit::ops;
 using conduit::test::OpsBench;

@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0
+// One row for each changing verb: a command line that changes something, and what has to be there first.
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace conduit::test {
+
+using Words = std::vector<std::string>;
+
+struct ChangeRow {
+    std::string verb; // "provider disable"
+    Words words;      // ID stands for the operation of the last line of `before`
+    std::vector<Words> before;
+    int steps = 1;
+    bool variant = false; // of a verb that has its row already
+    bool reversible = true;
+    // An effect that no replica can fail to have: it takes an override away.
+    bool cannot_fail = false;
+};
+
+const std::vector<ChangeRow>& change_rows();
+
+} // namespace conduit::test

@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: Apache-2.0
+// conduitctl with agents and an orchestrator in memory, wired as the real program is.
+#pragma once
+
+#include "cli/app/operations.hpp"
+#include "cli/targets/config_file.hpp"
+#include "cli/targets/control_target.hpp"
+#include "cli/targets/workloads.hpp"
+#include "tests/support/fakes/fake_agents.hpp"
+#include "tests/support/fakes/fake_orchestrator.hpp"
+#include "tests/support/test_app.hpp"
+
+#include <memory>
+
+namespace conduit::test {
+
+// What an App owns when the world it speaks to is owned by the test.
+class BorrowedAgents final : public Agents {
+  public:
+    explicit BorrowedAgents(Agents& to) : to_(to) {}
+    Result<std::vector<AgentEndpoint>> replicas(Deadline deadline) override { return to_.replicas(deadline); }
+    Result<JsonBox> ask(const AgentCall& call, Deadline deadline) override { return to_.ask(call, deadline); }
+    std::vector<ReplicaAnswer> ask_all(const AgentCall& call, Deadline deadline) override
+    {
+        return to_.ask_all(call, deadline);
+    }
+    std::string identity() const override { return to_.identity(); }
+
+  private:
+    Agents& to_;
+};
+
+class BorrowedOrchestrator final : public Orchestrator {
+  public:
+    explicit BorrowedOrchestrator(Orchestrator& to) : to_(to) {}
+    std::string kind() const override { return to_.kind(); }
+    std::string identity() const override { return to_.identity(); }
+    Result<std::vector<Workload>> workloads(Deadline d) override { return to_.workloads(d); }
+    Result<std::vector<Instance>> instances(std::string_view w, Deadline d) override
+    {
+        return to_.instances(w, d);
+    }
+    Result<OrchestratorChange> scale(const ScaleRequest& r, const ChangeProgress& p, Deadline d) override
+    {
+        return to_.scale(r, p, d);
+    }
+    Result<OrchestratorChange> restart(const RestartRequest& r, const ChangeProgress& p, Deadline d) override
+    {
+        return to_.restart(r, p, d);
+    }
+    Result<std::optional<OrchestratorChange>> find_change(std::string_view key, Deadline d) override
+    {
+        return to_.find_change(key, d);
+    }
+    Result<> logs(const LogQuery& q, const LogSink& s, const Cancel& c, Deadline d) override
+    {
+        return to_.logs(q, s, c, d);
+    }
+    Result<std::vector<Usage>> top(std::string_view w, Duration b, Deadline d) override
+    {
+        return to_.top(w, b, d);
+    }
+    Result<std::vector<OrchestratorEvent>> events(Deadline d) override { return to_.events(d); }
+
+  private:
+    Orchestrator& to_;
+};
+
+struct FakeWorld {
+    FakeWorld()
+    {
+        agents.cancel = &app.cancel;
+        orchestrator.cancel = &app.cancel;
+        app.setup = [this](App& a) { wire(a); };
+    }
+    FakeWorld(const FakeWorld&) = delete;
+
+    void wire(App& a)
+    {
+        a.agents_slot.set([this](App& b) -> Result<std::unique_ptr<Agents>> {
+            TRY(b.context());
+            return std::make_unique<BorrowedAgents>(agents);
+        });
+        a.orchestrator_slot.set([this](App& b) -> Result<std::unique_ptr<Orchestrator>> {
+            TRY(b.context());
+            return std::make_unique<BorrowedOrchestrator>(orchestrator);
+        });
+        a.operations_slot.set([this](App& b) -> Result<std::unique_ptr<Operations>> {
+            auto operations = std::make_unique<Operations>(b);
+            operations->add_target("agent", [](App& c) -> Result<std::unique_ptr<ops::Target>> {
+                TRY_ASSIGN(Agents * found, c.agents());
+                return std::make_unique<ControlTarget>(*found, c.clock(), Duration{0}, false, &c.cancel());
+            });
+            operations->add_target("agent-and-file", [this](App& c) -> Result<std::unique_ptr<ops::Target>> {
+                TRY_ASSIGN(Agents * found, c.agents());
+                auto control =
+                    std::make_unique<ControlTarget>(*found, c.clock(), Duration{0}, false, &c.cancel());
+                return std::make_unique<PersistTarget>(
+                    std::move(control), *found, c.clock(),
+                    ConfigFile(agents.config_file, app.home() / "file-keys.json"), &c.cancel());
+            });
+            operations->add_target("local", [](App& c) -> Result<std::unique_ptr<ops::Target>> {
+                TRY_ASSIGN(Orchestrator * found, c.orchestrator());
+                return std::make_unique<ops::WorkloadTarget>(*found, ops::InstanceProbe{}, &c.cancel());
+            });
+            if (crash)
+                operations->set_crash_points(crash());
+            return operations;
+        });
+        if (more)
+            more(a);
+    }
+
+    TestApp app;
+    FakeAgents agents{app.clock, 2};
+    FakeOrchestrator orchestrator;
+    std::function<std::unique_ptr<ops::CrashPoints>()> crash;
+    std::function<void(App&)> more;
+};
+
+} // namespace conduit::test
