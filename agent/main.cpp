@@ -107,9 +107,8 @@ Result<> write_ready(const Arguments& arguments, const Server& server)
     return write_file(arguments.ready_file, dump_json(ready) + "\n", 0644);
 }
 
-// Until SIGTERM or SIGINT; how long to drain. A SIGTERM that was queued with a number means so many
-// milliseconds.
-Duration wait_for_end(Controller& controller, Server& server, const sigset_t& signals, Duration drain)
+// Until SIGTERM or SIGINT. A number that was queued with SIGTERM is how many milliseconds it may drain.
+std::optional<Duration> wait_for_end(Controller& controller, Server& server, const sigset_t& signals)
 {
     for (;;) {
         siginfo_t info{};
@@ -117,9 +116,10 @@ Duration wait_for_end(Controller& controller, Server& server, const sigset_t& si
         if (number == SIGHUP) {
             controller.reload();
             (void)server.reload_tls().has_value(); // the log says what could not be read
-        } else if (number > 0)
-            return info.si_code == SI_QUEUE && info.si_value.sival_int > 0 ? Duration{info.si_value.sival_int}
-                                                                           : drain;
+        } else if (number > 0) {
+            const int queued = info.si_code == SI_QUEUE ? info.si_value.sival_int : 0;
+            return queued > 0 ? std::optional(Duration{queued}) : std::nullopt;
+        }
     }
 }
 
@@ -167,10 +167,11 @@ Result<> run(const Arguments& arguments, Config config, const sigset_t& signals)
     server->start([&](const AdminRequest& request) { return admin.handle(request); });
     TRY(write_ready(arguments, *server));
     log.info("ready", {{"data", server->data_url()}, {"admin", server->admin_url()}, {"pid", getpid()}});
-    const Duration drain = wait_for_end(*controller, *server, signals, config.server.drain_timeout);
+    const auto asked = wait_for_end(*controller, *server, signals);
+    const Duration drain = asked.value_or(config.server.drain_timeout);
     log.info("draining", {{"drain_ms", drain.count()}});
     controller->farewell();
-    server->stop(Deadline(drain));
+    server->stop(Deadline(drain), asked.has_value());
     controller->stop();
     if (const auto flushed = records->flush(Deadline(5s)); !flushed)
         log.error("records were not written", {{"reason", flushed.error().message}});

@@ -16,7 +16,7 @@ constexpr std::uint64_t k_small = 65536;
 // Of a provider that has just failed, an answer is held to its end, so that the next cut costs no client. One
 // failure is forgotten after a dozen good answers.
 constexpr std::uint32_t k_trusted = 970; // of 1000
-constexpr std::size_t k_distrusted = 1U << 20U;
+constexpr std::size_t k_distrusted = 256U << 10U;
 constexpr std::size_t k_tail = 65536;
 
 bool is_live(std::string_view content_type)

@@ -25,7 +25,8 @@ bool RealtimeEnd::drained(SteadyTime now) const
     const Shared& shared = worker_.shared;
     if (!shared.draining.load(std::memory_order_acquire))
         return false;
-    return now >= shared.drain_until.load(std::memory_order_relaxed) || now - quiet_since_ >= k_quiet;
+    const bool quiet = now - quiet_since_ >= k_quiet && !shared.patient.load(std::memory_order_relaxed);
+    return quiet || now >= shared.drain_until.load(std::memory_order_relaxed);
 }
 
 std::optional<Duration> RealtimeEnd::allowed() const

@@ -55,7 +55,8 @@ class ServerImpl final : public Server, public SessionHost {
 
     void publish(std::shared_ptr<const Snapshot> snapshot, std::shared_ptr<const SafetyRules> rules) override;
     void start(AdminHandler admin) override;
-    void stop(Deadline deadline) override;
+    using Server::stop;
+    void stop(Deadline deadline, bool patient) override;
     std::string data_url() const override { return url_of_socket(data_fd_.get(), data_tls_ != nullptr); }
     std::string admin_url() const override
     {
@@ -213,7 +214,7 @@ void ServerImpl::start(AdminHandler admin)
     shared_.ready = true;
 }
 
-void ServerImpl::stop(Deadline deadline)
+void ServerImpl::stop(Deadline deadline, bool patient)
 {
     {
         const std::lock_guard lock(state_mutex_);
@@ -223,6 +224,7 @@ void ServerImpl::stop(Deadline deadline)
     // A realtime session is told to go when the time is over, and gets a moment to say goodbye.
     const Deadline goodbyes(deadline.left() + 1500ms);
     shared_.drain_until = deadline.at();
+    shared_.patient = patient;
     shared_.draining = true;
     on_every_worker([this](Worker& worker) {
         listeners_[worker.index()]->cancel();

@@ -46,8 +46,10 @@ class Server : public DataPlane, public GaugeSource {
     virtual bool draining() const = 0;
     // Reads certificates and keys again now; a file that cannot be used leaves what was there.
     virtual Result<> reload_tls() = 0;
-    // Stops accepting, lets requests end until the deadline, then stops the threads.
-    virtual void stop(Deadline deadline) = 0;
+    // Stops accepting, lets requests end until the deadline, then stops the threads. A realtime session that
+    // is silent for 5 s is sent away before, unless patient: somebody said how long they may last.
+    virtual void stop(Deadline deadline, bool patient) = 0;
+    void stop(Deadline deadline) { stop(deadline, false); }
 };
 
 } // namespace conduit::agent

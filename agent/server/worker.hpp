@@ -35,6 +35,7 @@ struct Shared { // by all workers; every member is safe to use from any thread
     const Clock& clock;
     std::atomic<std::uint64_t> replay_bytes{0}; // bodies kept for another attempt, all threads together
     std::atomic<bool> draining{false};
+    std::atomic<bool> patient{false};                       // a drain that lets silent sessions be
     std::atomic<SteadyTime> drain_until{SteadyTime::max()}; // when realtime sessions have to go
     std::atomic<bool> ready{false};
 };

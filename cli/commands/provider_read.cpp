@@ -69,12 +69,18 @@ struct ListOptions {
     Duration interval{2000};
 };
 
-Result<Report> list_once(App& app)
+std::vector<JsonBox> bodies_of(const FromAll& all)
 {
-    TRY_ASSIGN(const auto all, get_all(app, "/admin/v1/providers"));
     std::vector<JsonBox> bodies;
     for (const auto& [replica, body] : all.bodies)
         bodies.push_back(body);
+    return bodies;
+}
+
+Result<Report> list_once(App& app)
+{
+    TRY_ASSIGN(const auto all, get_all(app, "/admin/v1/providers"));
+    const auto bodies = bodies_of(all);
     const auto items = merged_providers(bodies);
     if (items.empty())
         return fail(ErrorKind::unknown, "the agents do not list their providers");
@@ -107,10 +113,15 @@ struct NameOptions {
 
 Result<Report> show(App& app, const NameOptions& o)
 {
-    TRY_ASSIGN(const auto item, provider_item(app, o.provider));
+    // Counters are summed: what one replica has in flight says nothing of the others.
+    TRY_ASSIGN(const auto all, get_all(app, "/admin/v1/providers"));
+    TRY_ASSIGN(const auto item, item_of(Json{{"items", merged_providers(bodies_of(all))}}, o.provider));
     Report report;
     report.data = shown_item(*item);
     report.notes = override_notes(Json::array({*item}));
+    for (const auto& [replica, error] : all.failed)
+        report.notes.push_back(fmt::format("{} is not in these figures: {}", replica, error.message));
+    report.verdict = all.failed.empty() ? ErrorKind::ok : ErrorKind::unknown;
     return report;
 }
 

@@ -141,7 +141,8 @@ TEST_CASE("an upload that is streamed is not cached and says so")
             .header("x-conduit-cache");
     };
     CHECK(send(10'000) == "miss");
-    CHECK(send(10'000) == "hit");
+    const auto again = send(10'000); // the first may still be on its way into the cache
+    CHECK((again == "hit" || again == "joined"));
     CHECK(send(2'000'000) == "off");
     CHECK(send(2'000'000) == "off");
 }

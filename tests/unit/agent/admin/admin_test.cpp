@@ -88,7 +88,8 @@ std::string example(std::string_view request)
         {"SafetyTest", R"({"text":"hello"})"},
         {"EmergencyRequest", R"({"requestsPerMinute":100})"},
         {"BlockRequest", R"({"apiKey":"key-a"})"},
-        {"ModelsRequest", R"({"models":["gpt-4"]})"},
+        {"ModelsRequest",
+         R"({"models":["gpt-4"],"items":[{"model":"tts-1","voice":"alloy","input":"Hello."}]})"},
         {"ProviderConfigRequest",
          R"({"provider":"openai","regionalEndpoints":{"us-east":"https://api.openai.com"}})"},
     };
