@@ -46,7 +46,7 @@ std::vector<Moment> failing_moments_of(const ChangeRow& row)
 
 class Scene {
   public:
-    explicit Scene(const ChangeRow& row) : row_(row)
+    explicit Scene(const ChangeRow& row)
     {
         world.app.write_config("contexts: {local: {guards: {max_replicas: 5}}}\n");
         world.agents.keep_in(world.app.home() / "agents.json");
@@ -135,7 +135,6 @@ class Scene {
 
   private:
     fs::path folder() const { return world.app.home() / "state/conduitctl/journal"; }
-    const ChangeRow& row_;
     Words words_;
 };
 
