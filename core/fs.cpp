@@ -120,7 +120,8 @@ Result<> write_file(const fs::path& path, std::string_view content, mode_t mode)
 
 Result<> make_dirs(const fs::path& path, mode_t mode)
 {
-    if (path.empty() || fs::is_directory(path))
+    std::error_code ignored; // what cannot be looked at is found out by making it
+    if (path.empty() || fs::is_directory(path, ignored))
         return {};
     if (path.has_parent_path() && path.parent_path() != path)
         TRY(make_dirs(path.parent_path(), mode));

@@ -44,12 +44,28 @@ Result<std::vector<Candidate>> live_fetch(App& app, std::span<const std::string>
     return std::vector<Candidate>{{"openai", "70"}, {"google", "20"}};
 }
 
+// Depends on what stands on the line already, as the instances of a workload do.
+Result<std::vector<Candidate>> fetch_by_words(App&, std::span<const std::string> words)
+{
+    return std::vector<Candidate>{{"after-" + words.back(), ""}, {"openai", ""}};
+}
+
 Registry live_registry()
 {
     Registry registry = commands::all();
     struct Options {
         std::string provider;
     };
+    struct Names {
+        std::vector<std::string> names;
+    };
+    registry.push_back(standalone<Names>(
+        Group::routing, {.name = "prod", .summary = "Prod some"},
+        [](Flags& flags, Names& o) {
+            flags.rest("NAME", o.names, "Names")
+                .complete({.key = "prods", .fetch = fetch_by_words, .by_words = true});
+        },
+        [](App&, const Names&) -> Result<Report> { return Report{}; }));
     registry.push_back(standalone<Options>(
         Group::routing, {.name = "poke", .summary = "Poke a provider"},
         [](Flags& flags, Options& o) {
@@ -200,6 +216,20 @@ TEST_CASE("live candidates are fetched once, kept, and refreshed behind the back
     CHECK(t.run({"__complete", "poke", ""}).out == "openai\t70\ngoogle\t20\n:4\n");
     CHECK(t.run({"__complete", "poke", "g"}).out == "google\t20\n:4\n");
     CHECK(refreshes == 1);
+}
+
+TEST_CASE("live candidates honour the words before them, and a list does not offer what it has")
+{
+    TestApp t(live_registry());
+    t.setup = [&](App& app) {
+        app.spawn_self = [&](const std::vector<std::string>& words) {
+            App child({t.console, t.clock, t.cancel, t.env, t.registry});
+            CHECK(run_cli(child, words) == 0);
+        };
+    };
+    CHECK(t.run({"__complete", "prod", ""}).out == "after-prod\nopenai\n:4\n");
+    CHECK(t.run({"__complete", "prod", "openai", ""}).out == "after-openai\n:4\n");
+    CHECK(t.run({"__complete", "prod", "openai=50", ""}).out == "after-openai=50\n:4\n");
 }
 
 TEST_CASE("a backend that is down makes completion empty, once and quickly")

@@ -39,12 +39,12 @@ RealAgent::RealAgent()
                                          "- {{name: eye, scope: viewer, sha256: {}}}\n",
                                          sha256_hex("operator-secret"), sha256_hex("viewer-secret")));
     put(dir / "keys.yaml", fmt::format("- {{name: team-a, sha256: {}}}\n", sha256_hex("sk-team-a")));
-    put(config_file(),
-        fmt::format("listen: {{data: \"127.0.0.1:0\", admin: \"127.0.0.1:0\"}}\n"
-                    "admin: {{tokens: {0}/tokens.yaml}}\nkeys: {{file: {0}/keys.yaml}}\n{1}"
-                    "health: {{probe_interval: 1h}}\n"
-                    "control: {{store: sqlite, path: {0}/control.db}}\nrecords: {{store: none}}\n",
-                    dir.string(), providers()));
+    put(config_file(), fmt::format("listen: {{data: \"127.0.0.1:0\", admin: \"127.0.0.1:0\"}}\n"
+                                   "admin: {{tokens: {0}/tokens.yaml}}\nkeys: {{file: {0}/keys.yaml}}\n{1}"
+                                   "health: {{probe_interval: 1h}}\n"
+                                   "control: {{store: sqlite, path: {0}/control.db}}\nrecords: {{store: "
+                                   "sqlite, path: {0}/records.db}}\n",
+                                   dir.string(), providers()));
     SpawnSpec spec{.argv = {CONDUIT_BIN_DIR "/conduit-agent", "--config", config_file().string(), "--name",
                             "agent-1", "--ready-file", (dir / "ready").string()},
                    .env = {{"CONDUIT_TEST_KEY", "sk-up"}},

@@ -388,7 +388,7 @@ Result<JsonBox> FakeAgents::answer(const AgentCall& call, const std::string& rep
                             {"ttl",
                              {{"speech", *effective("cache/ttl/speech")},
                               {"transcription", *effective("cache/ttl/transcription")}}},
-                            {"clear_epoch", json_number_or(*effective("cache/clear"), "epoch", 0)}});
+                            {"clear_epoch", effective("cache/clear")->value("epoch", std::int64_t{0})}});
     if (call.path == "/admin/v1/safety")
         return JsonBox(Json{{"enabled", true},
                             {"emergency", *effective("safety/emergency")},

@@ -23,7 +23,6 @@ struct Cut {
             OpsBench child(dir.path());
             conduit::test::KillAt crash{std::string(point), nth};
             child.host.crash = &crash;
-            child.target.crash = &crash;
             auto intent = child.intent("a/x", 1);
             intent.steps.push_back(OpsBench::step("a/y", 2));
             intent.steps[1].action = action;

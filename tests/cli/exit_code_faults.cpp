@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tests/cli/exit_codes.hpp"
+
+#include "tests/support/fakes/child.hpp"
+
+#include <nlohmann/json.hpp>
+#include <sys/stat.h>
+
+namespace conduit::test {
+namespace {
+
+using enum ErrorKind;
+
+constexpr const char* k_patch = "PATCH /admin/v1/state";
+constexpr const char* k_protected = "contexts: {local: {guards: {protected: true, max_replicas: 5}}}\n";
+
+Inject agents_say(const char* where, ErrorKind kind)
+{
+    return [=](Stage& s) { s.world.agents.faults[where] = {kind, "the agent says no"}; };
+}
+
+Inject orchestrator_says(const char* where, ErrorKind kind)
+{
+    return [=](Stage& s) { s.world.orchestrator.faults[where] = {kind, "the supervisor says no"}; };
+}
+
+Inject changes_meet(ErrorKind kind)
+{
+    return [=](Stage& s) {
+        s.world.orchestrator.faults["scale"] = {kind, "the supervisor says no"};
+        s.world.orchestrator.faults["restart"] = {kind, "the supervisor says no"};
+    };
+}
+
+Inject with(Words more)
+{
+    return [=](Stage& s) { s.words.insert(s.words.end(), more.begin(), more.end()); };
+}
+
+void protect(Stage& s)
+{
+    s.world.app.write_config(k_protected);
+}
+
+// Between the plan and the write somebody else writes the same fields.
+void meddle(Stage& s)
+{
+    s.world.agents.before_call = [&agents = s.world.agents](const AgentCall& call) {
+        if (call.method == "PATCH")
+            for (const auto& [path, expected] : (*call.body)["expect"].items())
+                agents.overrides[path] = {Json("bob's"), "bob", "", "", {}, agents.revision};
+    };
+}
+
+// A replica that cannot use what is written.
+void refuse_to_apply(Stage& s)
+{
+    s.world.agents.after_call = [&agents = s.world.agents](const AgentCall& call) {
+        if (call.method == "PATCH" && agents.cannot_apply.empty())
+            for (const auto& [path, value] : (*call.body)["set"].items())
+                agents.cannot_apply[path] = value;
+    };
+}
+
+void interrupt_after_writing(Stage& s)
+{
+    s.world.agents.after_call = [&app = s.world.app](const AgentCall& call) {
+        if (call.method == "PATCH")
+            app.cancel.request();
+    };
+    s.world.orchestrator.after_call = [&app = s.world.app](const std::string&) { app.cancel.request(); };
+}
+
+// The first change comes to nothing, what takes it back works.
+void die_at_once(Stage& s)
+{
+    s.world.orchestrator.after_call = [&o = s.world.orchestrator, calls = 0](const std::string&) mutable {
+        o.most_alive = ++calls == 1 ? 0 : 50;
+    };
+}
+
+void scale_meanwhile(Stage& s)
+{
+    s.world.orchestrator.before_call = [&o = s.world.orchestrator](const std::string& call) {
+        o.wanted += call == "scale" ? 1 : 0;
+    };
+}
+
+const Faults& common()
+{
+    static const Faults faults{
+        {ok, [](Stage&) {}},
+        {usage, with({"--no-such-flag"})},
+        {not_found, with({"-C", "nope"})},
+        {interrupted, [](Stage& s) { s.interrupt(); }},
+    };
+    return faults;
+}
+
+Faults merged(const Faults& base, Faults more)
+{
+    more.insert(base.begin(), base.end());
+    return more;
+}
+
+} // namespace
+
+const Faults& agent_read_faults()
+{
+    static const Faults faults = merged(common(), {{failed, agents_say("*", failed)},
+                                                   {auth, agents_say("*", auth)},
+                                                   {unreachable, agents_say("*", unreachable)},
+                                                   {unknown, agents_say("*", unknown)}});
+    return faults;
+}
+
+const Faults& agent_change_faults()
+{
+    static const Faults faults = merged(common(), {{failed, agents_say(k_patch, failed)},
+                                                   {refused, protect},
+                                                   {auth, agents_say(k_patch, auth)},
+                                                   {unreachable, agents_say("*", unreachable)},
+                                                   {stale, meddle},
+                                                   {locked, [](Stage& s) { s.hold_every_lock(); }},
+                                                   {rolled_back, refuse_to_apply},
+                                                   {partial, interrupt_after_writing},
+                                                   {unverified, with({"--no-wait"})},
+                                                   {unknown, agents_say(k_patch, unknown)}});
+    return faults;
+}
+
+const Faults& workload_read_faults()
+{
+    static const Faults faults = merged(common(), {{failed, orchestrator_says("*", failed)},
+                                                   {auth, orchestrator_says("*", auth)},
+                                                   {unreachable, orchestrator_says("*", unreachable)},
+                                                   {unknown, orchestrator_says("*", unknown)}});
+    return faults;
+}
+
+const Faults& workload_change_faults()
+{
+    static const Faults faults = merged(common(), {{failed, changes_meet(failed)},
+                                                   {refused, protect},
+                                                   {auth, changes_meet(auth)},
+                                                   {unreachable, orchestrator_says("*", unreachable)},
+                                                   {stale, scale_meanwhile},
+                                                   {locked, [](Stage& s) { s.hold_every_lock(); }},
+                                                   {rolled_back, die_at_once},
+                                                   {partial, interrupt_after_writing},
+                                                   {unverified, with({"--no-wait"})},
+                                                   {unknown, changes_meet(unknown)}});
+    return faults;
+}
+
+const Faults& file_faults()
+{
+    static const Faults faults{{ok, [](Stage&) {}}, {usage, with({"--no-such-flag"})}};
+    return faults;
+}
+
+void Stage::write(const std::string& name, std::string_view text)
+{
+    const auto made = make_dirs(file(name).parent_path());
+    const auto written = write_file(file(name), text);
+    if (!made || !written)
+        throw std::runtime_error("cannot write " + name);
+}
+
+std::string Stage::newest_operation()
+{
+    return ops::Journal(journal(), world.app.clock).operations({.limit = 1}).value().at(0).id;
+}
+
+void Stage::cut_off(const Words& change)
+{
+    world.agents.keep_in(file("agents.json"));
+    const int status = run_in_child([&] {
+        world.crash = [] { return std::make_unique<KillAt>(std::string(ops::k_after_begin), 1); };
+        return world.app.run(change).code;
+    });
+    if (!WIFSIGNALED(status))
+        throw std::runtime_error("the change was not cut off");
+}
+
+void Stage::hold_every_lock()
+{
+    ops::FlockStore locks(file("state/conduitctl/locks"), world.app.clock);
+    const ops::LockOwner jonas{.operator_name = "jonas", .host = "ops2", .reason = "a drill"};
+    for (const auto* scope : {"providers", "pool", "cache", "limits", "blocklist", "safety", "config"})
+        held.push_back(locks.acquire({"fake", scope}, jonas).value());
+    held.push_back(locks.acquire({"fake-local", "workload/agent"}, jonas).value());
+}
+
+void Stage::interrupt()
+{
+    world.more = [this](App&) { world.app.cancel.request(); };
+}
+
+int Stage::run()
+{
+    const auto result = world.app.run(words);
+    error = result.err;
+    return result.code;
+}
+
+int Stage::run_as_nobody()
+{
+    constexpr uid_t k_nobody = 65534;
+    const int status = run_in_child([&] {
+        const bool root = ::geteuid() == 0; // the folder is 0700 and root's
+        const bool denied = root ? ::setuid(k_nobody) == 0 : ::chmod(world.app.home().c_str(), 0) == 0;
+        return denied ? run() : 99;
+    });
+    ::chmod(world.app.home().c_str(), 0700);
+    return WEXITSTATUS(status);
+}
+
+} // namespace conduit::test

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+// How each declared exit code of a verb is brought about. Internal to this folder.
+#pragma once
+
+#include "core/error.hpp"
+#include "tests/support/fakes/change_rows.hpp"
+#include "tests/support/fakes/fake_world.hpp"
+
+#include <functional>
+#include <map>
+#include <string>
+
+namespace conduit::test {
+
+// One run of one verb: the world it meets, and its words.
+struct Stage {
+    FakeWorld world;
+    Words words;
+    std::vector<std::unique_ptr<ops::Lock>> held;
+
+    void write(const std::string& name, std::string_view text);
+    fs::path file(const std::string& name) const { return world.app.home() / name; }
+    fs::path journal() const { return file("state/conduitctl/journal"); }
+    std::string newest_operation();
+    // As kill -9 of that change just after it was recorded.
+    void cut_off(const Words& change);
+    void hold_every_lock();
+    void interrupt();    // Ctrl-C before anything is asked
+    int run();           // the exit code
+    int run_as_nobody(); // this user's own files belong to somebody else
+    std::string error;
+    std::optional<FileLock> file_lock;
+    std::shared_ptr<void> supervisor; // ends before the folders of `world`
+};
+
+using Inject = std::function<void(Stage&)>;
+using Faults = std::map<ErrorKind, Inject>;
+
+struct Case {
+    std::string verb;
+    Words words; // that end with 0 when nothing is wrong; ID and FILE as in change_rows, FILE is `content`
+    const Faults* faults = nullptr;
+    Faults more{};   // of this verb alone
+    Inject before{}; // what has to be there first
+    std::string content{};
+};
+
+const Faults& agent_read_faults();
+const Faults& agent_change_faults();
+const Faults& workload_read_faults();
+const Faults& workload_change_faults();
+const Faults& file_faults();
+std::vector<Case> local_cases();
+const std::vector<Case>& exit_code_cases();
+
+} // namespace conduit::test
