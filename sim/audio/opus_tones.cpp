@@ -10,8 +10,7 @@ namespace {
 
 constexpr int k_rate = 48000;
 constexpr std::size_t k_frame_samples = 960;
-constexpr std::size_t k_frames = 6;    // coded of each tone
-constexpr std::size_t k_kept = 4;      // this one: the encoder has settled
+constexpr std::size_t k_frames = 6;    // coded of each tone; the last is kept, when the encoder has settled
 constexpr std::size_t k_longest = 250; // one lacing value in an Ogg page
 
 struct Close {
