@@ -143,7 +143,7 @@ struct RecordsConfig {
     fs::path path;
     fs::path spool; // empty: beside path
     std::uint64_t spool_bytes = 256U << 20U;
-    Duration flush_interval{500};
+    Duration flush_interval{250}; // with the disk's own time well below the second that may be lost
     std::uint32_t keep_days = 90;
 };
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // One event loop a thread: an edge-triggered epoll set, in which a descriptor is entered once, and one coarse
-// scan of deadlines instead of a timer an operation. docs/decisions/0003 tells why it is our own.
+// scan of deadlines instead of a timer an operation. docs/decisions/0006 tells why it is our own.
 #pragma once
 
 #include "agent/net/task.hpp"
@@ -86,6 +86,7 @@ class Loop {
     void post(std::function<void()> work);            // any thread; runs on the loop's thread
     void resume_soon(std::coroutine_handle<> handle); // any thread
     unsigned index() const { return index_; }
+    TaskRoots& tasks() { return tasks_; } // what is left of them must be dropped while all they use still lives
     Buffer buffer();
     // Addresses of a name, from a cache of 30 s; literals without any lookup. Empty: not found.
     struct Address {
@@ -110,6 +111,7 @@ class Loop {
     void finish_lookup(const std::string& key, std::vector<Address> found);
     std::unique_ptr<Impl> impl_;
     unsigned index_;
+    TaskRoots tasks_;
     Timed* first_ = nullptr;
     Timed* scan_next_ = nullptr;
     std::vector<char*> free_buffers_;

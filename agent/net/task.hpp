@@ -58,6 +58,50 @@ template <> struct Promise<void> : PromiseBase {
 
 } // namespace detail
 
+// The tasks that live by themselves on one thread, so that those that still wait at the end can be given up:
+// a frame frees its locals, and with them the tasks it waits for.
+class TaskRoots {
+  public:
+    TaskRoots() = default;
+    TaskRoots(const TaskRoots&) = delete;
+    TaskRoots& operator=(const TaskRoots&) = delete;
+    ~TaskRoots() { drop(); }
+    void drop()
+    {
+        while (first_ != nullptr)
+            first_->destroy();
+    }
+
+    class Link {
+      public:
+        explicit Link(TaskRoots& roots) : roots_(roots), next_(roots.first_)
+        {
+            if (next_ != nullptr)
+                next_->previous_ = this;
+            roots_.first_ = this;
+        }
+        Link(const Link&) = delete;
+        Link& operator=(const Link&) = delete;
+        virtual void destroy() = 0;
+
+      protected:
+        ~Link()
+        {
+            (previous_ != nullptr ? previous_->next_ : roots_.first_) = next_;
+            if (next_ != nullptr)
+                next_->previous_ = previous_;
+        }
+
+      private:
+        TaskRoots& roots_;
+        Link* previous_ = nullptr;
+        Link* next_;
+    };
+
+  private:
+    Link* first_ = nullptr;
+};
+
 template <class T = void> class [[nodiscard]] Task {
   public:
     using promise_type = detail::Promise<T>;
@@ -100,23 +144,31 @@ inline Task<void> Promise<void>::get_return_object() noexcept
 
 struct Detached {
     struct promise_type {
+        promise_type(TaskRoots& roots, Task<void>& /*task*/) : link(roots, *this) {}
         Detached get_return_object() const noexcept { return {}; }
         std::suspend_never initial_suspend() const noexcept { return {}; }
         std::suspend_never final_suspend() const noexcept { return {}; }
         void return_void() const noexcept {}
         void unhandled_exception() const noexcept { std::abort(); }
+
+        struct Link final : TaskRoots::Link {
+            Link(TaskRoots& roots, promise_type& owner) : TaskRoots::Link(roots), promise(owner) {}
+            void destroy() override { std::coroutine_handle<promise_type>::from_promise(promise).destroy(); }
+            promise_type& promise;
+        } link;
     };
 };
-inline Detached run_detached(Task<void> task)
+inline Detached run_detached(TaskRoots& /*roots*/, Task<void> task)
 {
     co_await task;
 }
 } // namespace detail
 
-// Starts now, runs until its first wait, then lives by itself. Exceptions must not leave the task.
-inline void spawn(Task<void> task)
+// Starts now, runs until its first wait, then lives by itself, no longer than `roots`. Exceptions must not
+// leave the task.
+inline void spawn(TaskRoots& roots, Task<void> task)
 {
-    detail::run_detached(std::move(task));
+    detail::run_detached(roots, std::move(task));
 }
 
 } // namespace conduit::agent

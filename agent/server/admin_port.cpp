@@ -207,7 +207,7 @@ Task<void> AdminPort::Impl::accept_loop()
         if (connections >= k_max_connections)
             ::close(client);
         else
-            spawn(session(client));
+            spawn(loop.tasks(), session(client));
     }
 }
 
@@ -220,7 +220,7 @@ AdminPort::AdminPort(AdminHandler handler, int fd, TlsListener* tls)
         impl_->handlers.emplace_back([this] { impl_->handler_thread(); });
     if (fd >= 0) {
         impl_->listener = std::make_unique<Stream>(impl_->loop, ::dup(fd));
-        impl_->loop.post([this] { spawn(impl_->accept_loop()); });
+        impl_->loop.post([this] { spawn(impl_->loop.tasks(), impl_->accept_loop()); });
     }
     impl_->loop_thread = std::thread([this] { impl_->loop.run(); });
 }
@@ -248,6 +248,7 @@ void AdminPort::stop()
     impl_->loop.stop();
     if (impl_->loop_thread.joinable())
         impl_->loop_thread.join();
+    impl_->loop.tasks().drop();
 }
 
 } // namespace conduit::agent

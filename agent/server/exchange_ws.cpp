@@ -283,7 +283,7 @@ Task<void> WsExchange::run()
         co_return;
     connection->stream->set_deadline(std::min(call.deadline, call.now() + provider.timeout));
     uploaded = std::make_unique<Signal>(call.worker.loop);
-    spawn(upload_beside());
+    spawn(call.worker.loop.tasks(), upload_beside());
     co_await receive();
     // The writer must have ended before its frame goes.
     if (!uploaded->is_set()) {

@@ -48,7 +48,7 @@ Task<void> probe_forever(Worker& worker)
             const double interval = static_cast<double>(snapshot->config.health.probe_interval.count());
             when = now + Duration(static_cast<std::int64_t>(interval * jitter(random)));
             (*busy)[provider.name] = true;
-            spawn(probe_once(worker, provider.name, busy));
+            spawn(worker.loop.tasks(), probe_once(worker, provider.name, busy));
         }
         Signal pause(worker.loop);
         co_await pause.wait(now + 100ms);

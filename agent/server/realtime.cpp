@@ -134,8 +134,9 @@ Task<void> relay(ClientCall& call, ProviderHealth& health, Stream& client, Upstr
     Direction up{client, provider, true};
     Direction down{provider, client, false};
     Signal up_ended(call.worker.loop), down_ended(call.worker.loop), any(call.worker.loop);
-    spawn(pump_beside(call.worker, up, std::move(from_client), up_ended, any));
-    spawn(pump_beside(call.worker, down, std::move(from_provider), down_ended, any));
+    spawn(call.worker.loop.tasks(), pump_beside(call.worker, up, std::move(from_client), up_ended, any));
+    spawn(call.worker.loop.tasks(),
+          pump_beside(call.worker, down, std::move(from_provider), down_ended, any));
     // Whoever ends first decides; the other one gets a moment to answer a close.
     RealtimeEnd end(call.worker, call.record.provider, upstream.epoch, client, provider, any);
     co_await any.wait(SteadyTime::max());

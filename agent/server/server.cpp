@@ -177,7 +177,7 @@ void ServerImpl::adopt_connection(int fd)
     for (auto& worker : workers_)
         if (worker->connections < least->connections)
             least = worker.get();
-    least->loop.post([this, least, fd] { spawn(run_session(*least, fd)); });
+    least->loop.post([this, least, fd] { spawn(least->loop.tasks(), run_session(*least, fd)); });
 }
 
 Task<void> ServerImpl::accept_loop(Worker& worker)
@@ -204,12 +204,13 @@ void ServerImpl::start(AdminHandler admin)
     std::signal(SIGPIPE, SIG_IGN);
     for (auto& worker : workers_) {
         listeners_.push_back(std::make_unique<Stream>(worker->loop, ::dup(data_fd_.get())));
-        worker->loop.post([this, w = worker.get()] { spawn(accept_loop(*w)); });
+        worker->loop.post([this, w = worker.get()] { spawn(w->loop.tasks(), accept_loop(*w)); });
     }
     for (auto& worker : workers_)
         threads_.emplace_back([w = worker.get()] { w->loop.run(); });
     admin_port_ = std::make_unique<AdminPort>(std::move(admin), admin_fd_.get(), admin_tls_.get());
-    workers_.front()->loop.post([this] { spawn(probe_forever(*workers_.front())); });
+    workers_.front()->loop.post(
+        [this] { spawn(workers_.front()->loop.tasks(), probe_forever(*workers_.front())); });
     state_ = State::running;
     shared_.ready = true;
 }
@@ -241,6 +242,8 @@ void ServerImpl::stop(Deadline deadline, bool patient)
     for (auto& thread : threads_)
         thread.join();
     threads_.clear();
+    for (auto& worker : workers_)
+        worker->loop.tasks().drop();
 }
 
 Task<void> ServerImpl::answer_admin(Loop& loop, AnswerSink& sink, AdminRequest request)
@@ -313,7 +316,7 @@ std::optional<T> on_loop(Worker& worker, std::function<Task<T>(Worker&)> make, D
     auto box = std::make_shared<Box>();
     box->make = std::move(make);
     auto future = box->promise.get_future();
-    worker.loop.post([&worker, box] { spawn(Box::run(worker, box)); });
+    worker.loop.post([&worker, box] { spawn(worker.loop.tasks(), Box::run(worker, box)); });
     if (future.wait_for(deadline.left()) != std::future_status::ready)
         return std::nullopt;
     return future.get();

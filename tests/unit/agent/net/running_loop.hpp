@@ -22,7 +22,7 @@ class RunningLoop {
     {
         auto promise = std::make_shared<std::promise<T>>();
         auto result = promise->get_future();
-        loop.post([promise, make] { spawn(carry_out<T>(make, promise)); });
+        loop.post([this, promise, make] { spawn(loop.tasks(), carry_out<T>(make, promise)); });
         if (result.wait_for(std::chrono::seconds{10}) != std::future_status::ready)
             throw std::runtime_error("the task did not end in time");
         return result.get();
