@@ -39,9 +39,11 @@ Result<> send_line(int fd, const Layout& layout, std::string_view bytes)
 // False: the deadline passed, or a stop was asked for.
 bool readable(int fd, Deadline deadline, const Cancel* cancel)
 {
+    // A signal that comes just before poll() does not wake it.
+    const std::int64_t longest = cancel == nullptr ? 60'000 : 100;
     while (!deadline.passed() && (cancel == nullptr || !cancel->requested())) {
         pollfd wait{fd, POLLIN, 0};
-        const auto left = std::min<std::int64_t>(deadline.left().count() + 1, 60'000);
+        const auto left = std::min<std::int64_t>(deadline.left().count() + 1, longest);
         if (::poll(&wait, 1, static_cast<int>(left)) > 0)
             return true;
     }
