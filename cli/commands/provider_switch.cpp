@@ -80,8 +80,9 @@ Result<Report> switch_to(App& app, const SwitchOptions& o, bool enabled)
     // What the base configuration says already needs no override, so that nothing is left behind.
     const bool as_configured =
         json_bool_or(*item, "configured_enabled", true) == enabled && !o.change.revert_after && !o.persist;
-    change.fields = {{provider_path(o.provider, "enabled"), as_configured ? Json() : Json(enabled)},
-                     {provider_path(o.provider, "realtime_drain"), drain_json(o.drain)}};
+    // The drain is looked at first, so that sessions which end while the counters settle are seen ending.
+    change.fields = {{provider_path(o.provider, "realtime_drain"), drain_json(o.drain)},
+                     {provider_path(o.provider, "enabled"), as_configured ? Json() : Json(enabled)}};
     change.lines = {{"traffic", traffic_line(now.names, now.weights, then.weights)}};
     if (!enabled)
         change.lines.emplace_back("check", quota_line(items, o.provider));

@@ -57,7 +57,7 @@ const agent = await start(path.join(bin, 'conduit-agent'), ['--config', file('ag
   `listen: {data: "127.0.0.1:0"}\nproviders:\n  openai: {kind: openai, endpoint: "http://127.0.0.1:${server.address().port}", key: "file:${key}", max_connections: 1000}\n`
   + `cache: {enabled: true}\nserver: {threads: 2}\ncontrol: {store: sqlite, path: ${work}/control.db}\nrecords: {store: sqlite, path: ${work}/records.db}\n`)],
   // A sanitizer keeps what was freed for a while; that is its memory, not the agent's.
-  { env: { ASAN_OPTIONS: [process.env.ASAN_OPTIONS, 'quarantine_size_mb=1'].filter(Boolean).join(':') } });
+  { env: { ASAN_OPTIONS: 'quarantine_size_mb=1' } });
 const router = new URL(agent.ready.data);
 const rss = () => Number(/VmRSS:\s+(\d+)/.exec(fs.readFileSync(`/proc/${agent.child.pid}/status`, 'utf8'))[1]) * 1024;
 

@@ -79,7 +79,7 @@ await t.check('provider disable --drain waits for a session that ends by itself'
   const [held] = await sessions(1);
   let done = false;
   const command = stack.start('provider', 'disable', 'openai', '--drain', '20s', '--yes').then((r) => { done = true; return r; });
-  await pause(2500);
+  await pause(4000);
   assert.equal(done, false);
   assert.equal(held.code, undefined);
   held.close(1000);
