@@ -19,7 +19,7 @@ TEST_CASE("a failure before anything was sent keeps its own exit code", "[ops]")
         const auto dir = TempDir::make();
         OpsBench bench(dir->path());
         const auto before = bench.target.dump();
-        bench.target.fault = [fault = fault](const StepKey&) { return fault; };
+        bench.target.fault = [injected = fault](const StepKey&) { return injected; };
         const auto report = run_change(bench.host, bench.intent("providers/openai/enabled", false));
         REQUIRE_FALSE(report);
         CHECK(report.error().kind == kind);
