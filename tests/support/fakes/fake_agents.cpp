@@ -57,7 +57,9 @@ void FakeAgents::load()
     overrides.clear();
     for (const auto& [path, o] : kept["overrides"].items()) {
         auto& to = overrides[path];
-        to = {o["value"], o["actor"], o["reason"], o["operation"], {}, o["revision"]};
+        to = {o["value"], o["actor"], o["reason"], o["operation"], {}, o["revision"], {}};
+        if (const auto set_at = parse_time(json_string_or(o, "set_at", "")))
+            to.set_at = *set_at;
         if (const auto until = parse_time(json_string_or(o, "expires_at", "")))
             to.expires_at = *until;
     }
@@ -148,7 +150,7 @@ Json FakeAgents::state_item(const std::string& path, const Override& o) const
             {"actor", o.actor},
             {"reason", o.reason},
             {"operation", o.operation},
-            {"set_at", format_time(clock_.now())},
+            {"set_at", format_time(o.set_at.value_or(clock_.now()))},
             {"expires_at", o.expires_at ? Json(format_time(*o.expires_at)) : Json()},
             {"revision", o.revision}};
 }
@@ -221,9 +223,13 @@ Result<JsonBox> FakeAgents::patch(const Json& body)
     TRY(check_patch(body));
     ++revision;
     for (const auto& [path, value] : body["set"].items()) {
-        Override o{
-            value,   json_string_or(body, "actor", ""), json_string_or(body, "reason", ""), operation, {},
-            revision};
+        Override o{value,
+                   json_string_or(body, "actor", ""),
+                   json_string_or(body, "reason", ""),
+                   operation,
+                   {},
+                   revision,
+                   clock_.now()};
         if (const auto ms = json_number_or(body, "expires_in_ms", 0); ms > 0)
             o.expires_at = clock_.now() + Duration{static_cast<std::int64_t>(ms)};
         overrides[path] = o;
@@ -288,6 +294,7 @@ Json FakeAgents::replica_json(const std::string& replica) const
               {"loaded_at", format_time(clock_.now())},
               {"error", ""}}},
             {"in_flight", 0},
+            {"realtime", 0},
             {"rss_bytes", 1},
             {"replicas", static_cast<int>(endpoints_.size())},
             {"warnings", Json::array()}};
@@ -320,7 +327,7 @@ Json FakeAgents::blocklist_json() const
             items.push_back({{"id", path.substr(10)},
                              {"reason", o.reason},
                              {"actor", o.actor},
-                             {"set_at", format_time(clock_.now())},
+                             {"set_at", format_time(o.set_at.value_or(clock_.now()))},
                              {"expires_at", o.expires_at ? Json(format_time(*o.expires_at)) : Json()}});
     return {{"items", items}};
 }
@@ -371,7 +378,9 @@ Result<JsonBox> FakeAgents::answer(const AgentCall& call, const std::string& rep
     if (call.path == "/admin/v1/blocklist")
         return JsonBox(blocklist_json());
     if (call.path == "/admin/v1/pool")
-        return JsonBox(Json{{"reset_epoch", *effective("pool/reset_epoch")}, {"items", Json::array()}});
+        return JsonBox(Json{{"reset_epoch", *effective("pool/reset_epoch")},
+                            {"realtime_drain_ms", 0},
+                            {"items", Json::array()}});
     if (call.path == "/admin/v1/cache")
         return JsonBox(Json{{"enabled", true},
                             {"store", "memory"},

@@ -37,6 +37,7 @@ class FakeAgents final : public Agents {
         std::string actor, reason, operation;
         std::optional<WallTime> expires_at;
         std::uint64_t revision = 0;
+        std::optional<WallTime> set_at; // now, when a test put it here
     };
 
     std::vector<Provider> providers{{"openai", 70}, {"google", 20}, {"aws", 10}};

@@ -19,7 +19,8 @@ Json usage_row()
 {
     return {{"key_id", "team-a"},  {"provider", "openai"}, {"model", "tts-1"},     {"operation", "speech"},
             {"day", "2026-11-22"}, {"requests", 7},        {"errors", 1},          {"characters", 120},
-            {"bytes_in", 100},     {"bytes_out", 9000},    {"audio_seconds", 3.5}, {"cost_usd", 0.0018}};
+            {"bytes_in", 100},     {"bytes_out", 9000},    {"audio_seconds", 3.5}, {"cost_usd", 0.0018},
+            {"tokens", 0}};
 }
 
 Json summary(const std::vector<FakeAgents::Provider>& providers)

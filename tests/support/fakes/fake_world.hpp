@@ -3,6 +3,7 @@
 #pragma once
 
 #include "cli/app/operations.hpp"
+#include "cli/orchestrator/local/stack.hpp"
 #include "cli/targets/config_file.hpp"
 #include "cli/targets/control_target.hpp"
 #include "cli/targets/workloads.hpp"
@@ -84,6 +85,9 @@ struct FakeWorld {
         a.orchestrator_slot.set([this](App& b) -> Result<std::unique_ptr<Orchestrator>> {
             TRY(b.context());
             return std::make_unique<BorrowedOrchestrator>(orchestrator);
+        });
+        a.local_slot.set([](App& b) -> Result<std::unique_ptr<local::LocalStack>> {
+            return local::make_local_stack([&b] { return b.http(); });
         });
         a.operations_slot.set([this](App& b) -> Result<std::unique_ptr<Operations>> {
             auto operations = std::make_unique<Operations>(b);
