@@ -29,6 +29,9 @@ file(WRITE ${pch}.sum "${header_sum} ${CMAKE_CXX_COMPILER_VERSION} ${flags} ${op
     "${nlohmann_json_VERSION}\n")
 
 function(conduit_precompile name)
+    if(NOT CONDUIT_PCH) # a folder may do without
+        return()
+    endif()
     add_dependencies(${name} conduit_pch)
     target_link_libraries(${name} PRIVATE fmt::fmt)
     get_target_property(type ${name} TYPE)

@@ -13,7 +13,8 @@ namespace conduit::agent {
 
 namespace {
 
-constexpr auto k_shrink_after = 1s; // an idle connection gives its buffer back then
+constexpr auto k_first_request = 1s; // of a fresh connection, when we are about to end
+constexpr auto k_shrink_after = 1s;  // an idle connection gives its buffer back then
 constexpr std::uint64_t k_drain_limit = 262'144;
 
 bool sane_id(std::string_view id)
@@ -50,7 +51,11 @@ ClientSession::~ClientSession()
 void ClientSession::stop_when_idle()
 {
     stopping_ = true;
-    if (idle_)
+    if (!idle_ || stream_.readable_now()) // a request is being served, or has come: it gets its answer
+        return;
+    if (requests_ == 0) // who has just connected is about to ask, and cannot know that nobody will answer
+        stream_.set_deadline(std::chrono::steady_clock::now() + k_first_request);
+    else
         stream_.interrupt_read();
 }
 
@@ -59,7 +64,9 @@ Task<ClientSession::HeadResult> ClientSession::wait_idle()
 {
     idle_ = true;
     const SteadyTime since = std::chrono::steady_clock::now();
-    const SteadyTime until = since + worker_.snapshot->config.server.keepalive_timeout;
+    const bool ending = worker_.shared.draining.load(std::memory_order_relaxed);
+    const SteadyTime until =
+        since + (ending ? Duration{k_first_request} : worker_.snapshot->config.server.keepalive_timeout);
     IoResult got;
     if (requests_ > 0 && !stopping_) {
         if (!input_.buffer)
@@ -77,7 +84,7 @@ Task<ClientSession::HeadResult> ClientSession::wait_idle()
         got = co_await stream_.wait_readable();
     }
     idle_ = false;
-    co_return got && !stopping_ ? HeadResult::ok : HeadResult::closed;
+    co_return got ? HeadResult::ok : HeadResult::closed;
 }
 
 Task<void> ClientSession::refuse_head(int status, std::string_view message, std::string_view code)
@@ -275,7 +282,8 @@ Task<void> ClientSession::handle_admin()
 Task<void> ClientSession::handle()
 {
     const HttpHead& head = parser_.head();
-    sink_.reset({.keep_alive = head.keep_alive && !stopping_,
+    const bool ending = stopping_ || worker_.shared.draining.load(std::memory_order_relaxed);
+    sink_.reset({.keep_alive = head.keep_alive && !ending,
                  .http10 = head.version == 10,
                  .head_only = head.method == "HEAD"});
     const Route route = find_route(head.method, head.target);
