@@ -86,7 +86,10 @@ class Loop {
     void post(std::function<void()> work);            // any thread; runs on the loop's thread
     void resume_soon(std::coroutine_handle<> handle); // any thread
     unsigned index() const { return index_; }
-    TaskRoots& tasks() { return tasks_; } // what is left of them must be dropped while all they use still lives
+    TaskRoots& tasks()
+    {
+        return tasks_;
+    } // what is left of them must be dropped while all they use still lives
     Buffer buffer();
     // Addresses of a name, from a cache of 30 s; literals without any lookup. Empty: not found.
     struct Address {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "cli/ops/history.hpp"
 #include "tests/support/catch.hpp"
 #include "tests/support/fakes/ops_bench.hpp"
-#include "cli/ops/history.hpp"
 
 #include <nlohmann/json.hpp>
 
