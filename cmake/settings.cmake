@@ -23,9 +23,6 @@ if(CONDUIT_SANITIZE STREQUAL "address")
     add_link_options(-fsanitize=address,undefined)
 elseif(CONDUIT_SANITIZE STREQUAL "thread")
     add_compile_options(-fsanitize=thread -fno-omit-frame-pointer)
-    if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU") # warns at each atomic_thread_fence in Asio's headers
-        add_compile_options(-Wno-tsan)
-    endif()
     add_link_options(-fsanitize=thread)
 endif()
 

@@ -80,14 +80,6 @@ std::unexpected<Error> broken(const ChatHandler& handler)
                 hint);
 }
 
-std::unexpected<Error> missing(std::string_view param)
-{
-    return std::unexpected(Error{ErrorKind::usage, fmt::format("missing required parameter '{}'", param),
-                                 fmt::format("Add '{}' to the request.", param)}
-                               .with_detail("param", std::string(param))
-                               .with_detail("code", "missing_required_parameter"));
-}
-
 } // namespace
 
 Result<ChatParams> parse_chat(std::string json)
@@ -100,9 +92,9 @@ Result<ChatParams> parse_chat(std::string json)
         return fail(ErrorKind::usage, "the body is not a JSON object",
                     "Send a JSON object with model and messages.");
     if (!handler.has_messages())
-        return missing("messages");
+        return missing_parameter("messages");
     if (!handler.has_model())
-        return missing("model");
+        return missing_parameter("model");
     chat.raw_json = std::move(json);
     return chat;
 }

@@ -24,14 +24,6 @@ std::unexpected<Error> bad(std::string_view param, std::string message, std::str
         "param", std::string(param)));
 }
 
-std::unexpected<Error> missing(std::string_view param)
-{
-    return std::unexpected(Error{ErrorKind::usage, fmt::format("missing required parameter '{}'", param),
-                                 fmt::format("Add '{}' to the request.", param)}
-                               .with_detail("param", std::string(param))
-                               .with_detail("code", "missing_required_parameter"));
-}
-
 std::unexpected<Error> wrong_type(std::string_view param, std::string_view wanted)
 {
     return bad(param, fmt::format("parameter '{}' must be {}", param, wanted),
@@ -135,11 +127,11 @@ class SpeechHandler final : public nlohmann::json_sax<nlohmann::json> {
 Result<> check_speech(const SpeechParams& speech)
 {
     if (speech.model.empty())
-        return missing("model");
+        return missing_parameter("model");
     if (speech.input.empty())
-        return missing("input");
+        return missing_parameter("input");
     if (speech.voice.empty())
-        return missing("voice");
+        return missing_parameter("voice");
     const auto characters = utf8_characters(speech.input);
     if (characters > k_max_input_characters)
         return std::unexpected(Error{ErrorKind::usage,
@@ -212,6 +204,14 @@ std::size_t utf8_characters(std::string_view text)
         std::ranges::count_if(text, [](char c) { return (static_cast<unsigned char>(c) & 0xC0U) != 0x80U; }));
 }
 
+std::unexpected<Error> missing_parameter(std::string_view param)
+{
+    return std::unexpected(Error{ErrorKind::usage, fmt::format("missing required parameter '{}'", param),
+                                 fmt::format("Add '{}' to the request.", param)}
+                               .with_detail("param", std::string(param))
+                               .with_detail("code", "missing_required_parameter"));
+}
+
 Result<SpeechParams> parse_speech(std::string_view json)
 {
     SpeechParams speech;
@@ -245,7 +245,7 @@ Result<TranscriptionParams> read_transcription(const MultipartReader& reader, st
     if (!out.complete)
         return out;
     if (out.model.empty())
-        return missing("model");
+        return missing_parameter("model");
     if (!out.granularities.empty() && out.response_format != "verbose_json")
         return bad("timestamp_granularities",
                    "parameter 'timestamp_granularities' needs response_format verbose_json",

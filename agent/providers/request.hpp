@@ -23,6 +23,8 @@ Result<ChatParams> parse_chat(std::string json);
 Result<TranscriptionParams> read_transcription(const MultipartReader& reader, std::string_view boundary,
                                                Operation operation);
 
+std::unexpected<Error> missing_parameter(std::string_view param);
+
 // A fault as OpenAI words it: details["param"] and details["code"] of the error are used.
 std::string bad_request_body(const Error& error);
 

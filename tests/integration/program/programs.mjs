@@ -30,8 +30,7 @@ export async function start(program, args, { env = {}, inherit = [] } = {}) {
   const ready = path.join(work, `${name}.ready`);
   const log = path.join(work, `${name}.log`);
   const out = fs.openSync(log, 'a');
-  // What waits for ever (accepting, probing) is not unwound when a process ends: no leak of anything that counts.
-  const sanitizer = [process.env.ASAN_OPTIONS, 'detect_leaks=0', env.ASAN_OPTIONS].filter(Boolean).join(':');
+  const sanitizer = [process.env.ASAN_OPTIONS, env.ASAN_OPTIONS].filter(Boolean).join(':');
   const child = spawn(program, [...args, '--ready-file', ready],
     { stdio: ['ignore', out, out, ...inherit], env: { ...process.env, ...env, ASAN_OPTIONS: sanitizer } });
   fs.closeSync(out);
