@@ -126,13 +126,13 @@ await t.check('a new certificate is served within seconds, and at once after SIG
   const second = certificate(ca, 'second');
   serve(second);
   await until(async () => (await serialOf(secure.ready.data)) === second.serial, 5000, 'the second certificate is served');
-  assert.equal(await serialOf(secure.ready.admin), second.serial);
+  await until(async () => (await serialOf(secure.ready.admin)) === second.serial, 5000, 'the admin port, which looks by itself, serves it');
   const third = certificate(ca, 'third');
   const readings = () => secure.log().split('certificate read').length;
   const before = readings();
   serve(third);
   secure.child.kill('SIGHUP');
-  await until(() => readings() > before, 3000, 'the log says it was read');
+  await until(() => readings() >= before + 2, 3000, 'the log says that both ports read it');
   assert.equal(await serialOf(secure.ready.data), third.serial);
 });
 await t.check('a certificate that cannot be used leaves the one before, and the log says why', async () => {
