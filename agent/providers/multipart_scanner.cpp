@@ -9,11 +9,32 @@ namespace conduit::agent {
 namespace {
 
 constexpr std::size_t k_max_padding = 64;
+constexpr std::size_t k_few_starts = 8;
+constexpr std::size_t k_bytes_per_start = 64;
 
 std::unexpected<Error> malformed(std::string why)
 {
     return fail(ErrorKind::usage, "malformed multipart body: " + std::move(why),
                 "Send the request as multipart/form-data, as curl -F or an OpenAI client does.");
+}
+
+// The place of the delimiter, which begins with CR. Audio holds few of them and memchr passes the rest at the speed of
+// memory; a body that is full of them (text, or one made to slow us) is left to memmem, which needs the same for any.
+std::size_t find_delimiter(std::string_view piece, std::string_view delimiter)
+{
+    const char* at = piece.data();
+    const char* const end = at + piece.size();
+    for (std::size_t starts = k_few_starts + piece.size() / k_bytes_per_start; starts > 0; --starts) {
+        at = static_cast<const char*>(std::memchr(at, '\r', static_cast<std::size_t>(end - at)));
+        if (at == nullptr || static_cast<std::size_t>(end - at) < delimiter.size())
+            return std::string_view::npos;
+        if (std::memcmp(at, delimiter.data(), delimiter.size()) == 0)
+            return static_cast<std::size_t>(at - piece.data());
+        ++at;
+    }
+    const void* hit = ::memmem(at, static_cast<std::size_t>(end - at), delimiter.data(), delimiter.size());
+    return hit == nullptr ? std::string_view::npos
+                          : static_cast<std::size_t>(static_cast<const char*>(hit) - piece.data());
 }
 
 } // namespace
@@ -75,9 +96,7 @@ Result<> MultipartScanner::data_bytes(std::string_view& piece, PartSink& sink)
         held_ = 0;
         TRY(emit(passed, sink));
     }
-    const void* hit = ::memmem(piece.data(), piece.size(), delimiter_.data(), delimiter_.size());
-    if (hit != nullptr) {
-        const auto at = static_cast<std::size_t>(static_cast<const char*>(hit) - piece.data());
+    if (const auto at = find_delimiter(piece, delimiter_); at != std::string_view::npos) {
         TRY(emit(piece.substr(0, at), sink));
         piece.remove_prefix(at + delimiter_.size());
         return delimiter_found(sink);

@@ -111,6 +111,22 @@ TEST_CASE("any split of a form into pieces gives the same result")
     }
 }
 
+TEST_CASE("a body full of carriage returns is read like any other")
+{
+    for (const std::string_view unit : {"\r", "\r\n", "\r\n--Xy", "\r\n--"}) {
+        for (std::size_t count = 0; count < 120; ++count) {
+            std::string audio;
+            for (std::size_t i = 0; i < count; ++i)
+                audio += unit;
+            const auto body = part("name=\"file\"; filename=\"a.wav\"", audio) + "--XyZ--\r\n";
+            const auto read = read_whole(body);
+            REQUIRE(read.error.empty());
+            REQUIRE(read.audio == audio);
+            REQUIRE(read_pieces(body, "XyZ", {body.size() / 3, body.size() / 2}) == read);
+        }
+    }
+}
+
 TEST_CASE("damaged forms fail the same way however they are split")
 {
     std::mt19937 random(11);
