@@ -52,7 +52,8 @@ constexpr std::array k_components{
     Component{
         "Patch",
         "~set:object, ~unset:string[], ~expect:object, ~actor:string, ~reason:string, ~operation:string, "
-        "~expires_in_ms:integer?, ~force:boolean, ~fence:integer?, ~fence_scope:string?"},
+        "~expires_in_ms:integer?, ~expires_each_ms:object, ~force:boolean, ~fence:integer?, "
+        "~fence_scope:string?"},
     Component{"Patched", "revision:integer, applied_revision:integer, changed:boolean, items:Override[]"},
     Component{"Change", "path:string, before:any, after:any"},
     Component{"HistoryEntry", "revision:integer, time:string, actor:string, reason:string, operation:string, "

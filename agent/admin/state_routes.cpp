@@ -63,6 +63,13 @@ Result<std::optional<std::uint64_t>> whole_number(const Json& body, std::string_
     return value->get<std::uint64_t>();
 }
 
+// A number too large for the clock stays too large for the store, which refuses it.
+Duration bounded(std::uint64_t milliseconds)
+{
+    constexpr std::uint64_t longest = 366ULL * 24 * 3600 * 1000;
+    return Duration(static_cast<std::int64_t>(std::min(milliseconds, longest)));
+}
+
 Result<StatePatch> read_patch(const Call& call)
 {
     const auto& body = *call.body;
@@ -83,10 +90,14 @@ Result<StatePatch> read_patch(const Call& call)
     TRY_ASSIGN(patch.fence, whole_number(body, "fence"));
     patch.fence_scope = json_string_or(body, "fence_scope", "");
     TRY_ASSIGN(const auto expires_in, whole_number(body, "expires_in_ms"));
-    if (expires_in) {
-        constexpr std::uint64_t longest = 366ULL * 24 * 3600 * 1000;
-        patch.expires_in = Duration(static_cast<std::int64_t>(std::min(*expires_in, longest)));
-    }
+    if (expires_in)
+        patch.expires_in = bounded(*expires_in);
+    if (const auto* each = json_find(body, "expires_each_ms"); each != nullptr)
+        for (const auto& [path, _] : each->items()) {
+            TRY_ASSIGN(const auto lasting, whole_number(*each, path));
+            if (lasting)
+                patch.expires_each[path] = bounded(*lasting);
+        }
     if (const auto match = call.request.header("if-match"); !match.empty()) {
         TRY_ASSIGN(patch.if_revision, parse_etag(match));
     }

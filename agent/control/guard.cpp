@@ -69,6 +69,14 @@ Result<> check_skipped(const LaidOver& now, const LaidOver& then, const StatePat
     return {};
 }
 
+Result<> check_expiry(Duration expires_in)
+{
+    if (expires_in <= Duration{0} || expires_in > k_longest)
+        return fail(ErrorKind::usage, fmt::format("a change expires after more than 0 and at most {}",
+                                                  format_duration(k_longest)));
+    return {};
+}
+
 } // namespace
 
 Result<> check_patch_form(const StatePatch& patch)
@@ -83,9 +91,13 @@ Result<> check_patch_form(const StatePatch& patch)
     for (const auto* text : {&patch.actor, &patch.reason, &patch.operation})
         if (text->size() > 500 || !is_valid_utf8(*text))
             return fail(ErrorKind::usage, "actor, reason and operation are texts of at most 500 bytes");
-    if (patch.expires_in && (*patch.expires_in <= Duration{0} || *patch.expires_in > k_longest))
-        return fail(ErrorKind::usage, fmt::format("a change expires after more than 0 and at most {}",
-                                                  format_duration(k_longest)));
+    if (patch.expires_in)
+        TRY(check_expiry(*patch.expires_in));
+    for (const auto& [path, expires_in] : patch.expires_each) {
+        if (!patch.set.contains(path))
+            return fail(ErrorKind::usage, fmt::format("{} shall expire but is not set", printable(path)));
+        TRY(check_expiry(expires_in));
+    }
     return {};
 }
 

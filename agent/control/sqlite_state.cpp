@@ -168,12 +168,14 @@ Json change(SQLite::Database& db, ControlState& state, const StatePatch& patch, 
     }
     for (const auto& [path, value] : patch.set) {
         auto& item = state.overrides[path];
-        if (item.revision != 0 && item.value == value && !item.expires_at && !patch.expires_in)
+        const auto each = patch.expires_each.find(path);
+        const auto expires_in = each == patch.expires_each.end() ? patch.expires_in : each->second;
+        if (item.revision != 0 && item.value == value && !item.expires_at && !expires_in)
             continue;
         changes.push_back({{"path", path}, {"before", *item.value}, {"after", *value}});
         item = {value, patch.actor, patch.reason, patch.operation, now, std::nullopt, state.revision + 1};
-        if (patch.expires_in)
-            item.expires_at = now + *patch.expires_in;
+        if (expires_in)
+            item.expires_at = now + *expires_in;
         put(db, path, item);
     }
     return changes;

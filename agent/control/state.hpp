@@ -55,7 +55,8 @@ struct StatePatch {
     std::string reason;
     std::string
         operation; // a patch whose operation is already recorded is answered with the recorded outcome
-    std::optional<Duration> expires_in; // on the store's clock
+    std::optional<Duration> expires_in;           // on the store's clock
+    std::map<std::string, Duration> expires_each; // the same for one path of set, before expires_in
     std::optional<std::uint64_t> fence; // of the lock on fence_scope; a lower one than seen there is refused
     std::string fence_scope;
 };

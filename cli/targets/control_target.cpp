@@ -30,21 +30,25 @@ ops::Applied applied_at(std::uint64_t revision)
     return {fmt::format("revision {}", revision), Json{{"revision", revision}}};
 }
 
-// Fields that end at the same moment go together: the store takes one expiry a patch.
-std::vector<std::vector<const ops::Field*>> by_expiry(const ops::Step& step)
+// One patch: all of it is written or nothing, whatever is killed when.
+Json patch_of(const ops::WriteContext& context, const ops::Step& step, WallTime now)
 {
-    std::vector<std::vector<const ops::Field*>> groups;
+    Json body{{"set", Json::object()},           {"unset", Json::array()},
+              {"expect", Json::object()},        {"expires_each_ms", Json::object()},
+              {"actor", context.operator_name},  {"reason", context.reason},
+              {"operation", context.key.text()}, {"force", context.force}};
     for (const auto& field : step.fields) {
-        auto* group = groups.empty() ? nullptr : &groups.front();
-        for (auto& candidate : groups)
-            if (candidate.front()->after_until == field.after_until)
-                group = &candidate;
-        if (group == nullptr || group->front()->after_until != field.after_until)
-            groups.push_back({&field});
-        else
-            group->push_back(&field);
+        body["expect"][field.path] = *field.before;
+        if (field.after->is_null()) {
+            body["unset"].push_back(field.path);
+            continue;
+        }
+        body["set"][field.path] = *field.after;
+        if (field.after_until)
+            body["expires_each_ms"][field.path] =
+                std::max<std::int64_t>(1, (*field.after_until - now).count());
     }
-    return groups;
+    return body;
 }
 
 // A replica at the revision may still be unable to apply it: its base configuration lacks the provider, say.
@@ -92,49 +96,27 @@ Result<ops::FieldMap> ControlTarget::observe(std::span<const std::string> paths,
 
 Result<ops::Applied> ControlTarget::apply(const ops::WriteContext& context, const ops::Step& step)
 {
-    std::uint64_t revision = 0;
-    std::size_t written = 0;
-    for (const auto& group : by_expiry(step)) {
-        Json body{{"set", Json::object()},    {"unset", Json::array()},
-                  {"expect", Json::object()}, {"actor", context.operator_name},
-                  {"reason", context.reason}, {"operation", context.key.text()},
-                  {"force", context.force}};
-        if (context.fence != 0 && shared_lock_) {
-            body["fence"] = context.fence;
-            body["fence_scope"] = context.scope;
-        }
-        if (written > 0)
-            body["operation"] = fmt::format("{}/{}", context.key.text(), written);
-        for (const auto* field : group) {
-            body["expect"][field->path] = *field->before;
-            if (field->after->is_null())
-                body["unset"].push_back(field->path);
-            else
-                body["set"][field->path] = *field->after;
-        }
-        if (const auto until = group.front()->after_until)
-            body["expires_in_ms"] = std::max<std::int64_t>(1, (*until - clock_.now()).count());
-        auto answer = agents_.ask({.method = "PATCH",
-                                   .path = "/admin/v1/state",
-                                   .body = body,
-                                   .finish = true,
-                                   .on_sent = context.sent},
-                                  context.deadline);
-        if (!answer) {
-            auto error = std::move(answer).error();
-            if (written > 0)
-                error.kind = ErrorKind::partial;
-            if (error.details.contains("path"))
-                error.details["field"] = error.details["path"];
-            if (error.details.contains("actor"))
-                error.details["by"] = error.details["actor"];
-            return error;
-        }
-        TRY_ASSIGN(const double at, json_number(**answer, "revision"));
-        revision = static_cast<std::uint64_t>(at);
-        ++written;
+    Json body = patch_of(context, step, clock_.now());
+    if (context.fence != 0 && shared_lock_) {
+        body["fence"] = context.fence;
+        body["fence_scope"] = context.scope;
     }
-    return applied_at(revision);
+    auto answer = agents_.ask({.method = "PATCH",
+                               .path = "/admin/v1/state",
+                               .body = std::move(body),
+                               .finish = true,
+                               .on_sent = context.sent},
+                              context.deadline);
+    if (!answer) {
+        auto error = std::move(answer).error();
+        if (error.details.contains("path"))
+            error.details["field"] = error.details["path"];
+        if (error.details.contains("actor"))
+            error.details["by"] = error.details["actor"];
+        return error;
+    }
+    TRY_ASSIGN(const double at, json_number(**answer, "revision"));
+    return applied_at(static_cast<std::uint64_t>(at));
 }
 
 Result<std::optional<ops::Applied>> ControlTarget::find(const ops::StepKey& key, const ops::Step&,

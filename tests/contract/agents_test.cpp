@@ -132,6 +132,17 @@ TEST_CASE("a value with an end ends by itself")
     CHECK(eventually([&] { return item_at(w.state(), k_weight) == nullptr; }));
 }
 
+TEST_CASE("each value of one change has its own end")
+{
+    World w(GENERATE("fake", "real"));
+    constexpr auto k_other = "cache/ttl/speech";
+    REQUIRE(w.patch({{"set", {{k_weight, 50}, {k_other, "2h"}}}, {"expires_each_ms", {{k_weight, 300}}}}));
+    CHECK((*item_at(w.state(), k_weight))["expires_at"].is_string());
+    CHECK((*item_at(w.state(), k_other))["expires_at"].is_null());
+    CHECK(eventually([&] { return item_at(w.state(), k_weight) == nullptr; }));
+    CHECK(item_at(w.state(), k_other) != nullptr);
+}
+
 TEST_CASE("unknown names are not found")
 {
     World w(GENERATE("fake", "real"));

@@ -16,13 +16,8 @@ struct CuttingProvider {
     CuttingProvider(int how_often, std::string content_type, std::string body)
         : cuts(how_often), server([this, content_type, body](RawConnection& connection, int) {
               for (;;) {
-                  const auto request = connection.read_message();
-                  if (request.start.empty())
+                  if (next_request(connection).start.empty())
                       return;
-                  if (request.start.starts_with("GET")) {
-                      connection.send(http_answer(200, "application/json", R"({"data":[]})"));
-                      continue;
-                  }
                   ++requests;
                   const std::string answer = http_answer(200, content_type, body);
                   const bool cut = cuts-- > 0;

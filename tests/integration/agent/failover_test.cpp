@@ -104,17 +104,9 @@ TEST_CASE("the provider's complaint about the request itself is passed on and no
 TEST_CASE("a connection that went stale while idle is replaced without counting as an attempt")
 {
     ScriptedServer provider([](RawConnection& connection, int) {
-        for (;;) { // one speech request a connection, then it closes without a word
-            const auto request = connection.read_message();
-            if (request.start.empty())
-                return;
-            if (request.start.starts_with("GET")) {
-                connection.send(http_answer(200, "application/json", R"({"data":[]})"));
-                continue;
-            }
+        // One speech request a connection, then it closes without a word.
+        if (!next_request(connection).start.empty())
             connection.send(http_answer(200, "audio/mpeg", "MP3DATA"));
-            return;
-        }
     });
     TestAgent agent(agent_yaml(provider_line("openai", provider.url()), "server: {threads: 1}\n"));
     for (int i = 0; i < 5; ++i) {
@@ -128,19 +120,11 @@ TEST_CASE("an answer that breaks off is cut for the client and never repeated")
 {
     std::atomic<int> requests{0};
     ScriptedServer provider([&](RawConnection& connection, int) {
-        for (;;) {
-            const auto request = connection.read_message();
-            if (request.start.empty())
-                return;
-            if (request.start.starts_with("GET")) {
-                connection.send(http_answer(200, "application/json", R"({"data":[]})"));
-                continue;
-            }
-            ++requests;
-            connection.send("HTTP/1.1 200 OK\r\nContent-Type: audio/mpeg\r\n"
-                            "Transfer-Encoding: chunked\r\n\r\n5\r\nfirst\r\n");
+        if (next_request(connection).start.empty())
             return;
-        }
+        ++requests;
+        connection.send("HTTP/1.1 200 OK\r\nContent-Type: audio/mpeg\r\n"
+                        "Transfer-Encoding: chunked\r\n\r\n5\r\nfirst\r\n");
     });
     TestAgent agent(agent_yaml(provider_line("openai", provider.url())));
     const auto answer = speak(agent.port());

@@ -22,33 +22,34 @@ std::string upgrade(const std::string& more = {})
 ScriptedServer::Script realtime(std::function<void(RawConnection&)> script)
 {
     return [script = std::move(script)](RawConnection& connection, int) {
-        for (;;) {
-            const auto request = connection.read_message();
-            if (request.start.empty())
-                return;
-            if (!request.headers.contains("upgrade")) {
-                connection.send(http_answer(200, "application/json", R"({"data":[]})"));
-                continue;
-            }
-            connection.send(fmt::format("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
-                                        "Connection: Upgrade\r\nSec-WebSocket-Accept: {}\r\n\r\n",
-                                        ws_accept(request.header("sec-websocket-key"))));
-            script(connection);
+        const auto request = next_request(connection);
+        if (request.start.empty())
             return;
-        }
+        connection.send(fmt::format("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
+                                    "Connection: Upgrade\r\nSec-WebSocket-Accept: {}\r\n\r\n",
+                                    ws_accept(request.header("sec-websocket-key"))));
+        script(connection);
     };
+}
+
+RawConnection open_session(TestAgent& agent)
+{
+    RawConnection client = RawConnection::to(agent.port());
+    client.send(upgrade());
+    CHECK(client.read_message(false).status() == 101);
+    return client;
 }
 
 } // namespace
 
 TEST_CASE("realtime messages go both ways and the provider's close code comes through")
 {
-    std::string heard;
+    Heard heard;
     ScriptedServer provider(realtime([&](RawConnection& connection) {
         std::string frame = connection.read_exactly(6 + 5); // head, mask, "hello"
         const auto* mask = reinterpret_cast<const std::uint8_t*>(frame.data()) + 2;
         ws_mask(frame.data() + 6, 5, mask);
-        heard = frame.substr(6);
+        heard.set(frame.substr(6));
         connection.send(ws_frame(WsOpcode::text, "world", false));
         connection.send(ws_close(4321, "enough said", false));
         connection.closed();
@@ -65,7 +66,7 @@ TEST_CASE("realtime messages go both ways and the provider's close code comes th
     const std::string expected =
         ws_frame(WsOpcode::text, "world", false) + ws_close(4321, "enough said", false);
     CHECK(client.read_exactly(expected.size()) == expected);
-    CHECK(heard == "hello");
+    CHECK(heard.get() == "hello");
     client.send(ws_close(4321, "", true));
     CHECK(client.closed());
     const auto records = agent.wait_records(1);
@@ -75,28 +76,24 @@ TEST_CASE("realtime messages go both ways and the provider's close code comes th
 
 TEST_CASE("the client's close code reaches the provider")
 {
-    std::string seen;
+    Heard seen;
     ScriptedServer provider(realtime([&](RawConnection& connection) {
-        seen = connection.read_exactly(6 + 2 + 3);
+        seen.set(connection.read_exactly(6 + 2 + 3));
         connection.send(ws_close(1000, "bye", false));
     }));
     TestAgent agent(agent_yaml(provider_line("openai", provider.url())));
-    RawConnection client = RawConnection::to(agent.port());
-    client.send(upgrade());
-    CHECK(client.read_message(false).status() == 101);
+    RawConnection client = open_session(agent);
     const std::string close = ws_close(1000, "bye", true);
     client.send(close);
     CHECK(client.read_exactly(7) == ws_close(1000, "bye", false));
-    CHECK(seen == close);
+    CHECK(seen.get() == close);
 }
 
 TEST_CASE("a provider that drops a realtime session is told to the client as 1011")
 {
     ScriptedServer provider(realtime([](RawConnection& connection) { connection.close_send(); }));
     TestAgent agent(agent_yaml(provider_line("openai", provider.url())));
-    RawConnection client = RawConnection::to(agent.port());
-    client.send(upgrade());
-    CHECK(client.read_message(false).status() == 101);
+    RawConnection client = open_session(agent);
     const std::string frame = client.read_exactly(4);
     REQUIRE(frame.size() == 4);
     CHECK(static_cast<unsigned char>(frame[0]) == 0x88);
@@ -105,29 +102,27 @@ TEST_CASE("a provider that drops a realtime session is told to the client as 101
 
 TEST_CASE("a client that breaks the WebSocket protocol does not reach the provider")
 {
-    std::string seen;
+    Heard seen;
     std::atomic<bool> ended{false};
     ScriptedServer provider(realtime([&](RawConnection& connection) {
-        seen = connection.read_exactly(8);
+        seen.set(connection.read_exactly(8));
         ended = true;
     }));
     TestAgent agent(agent_yaml(provider_line("openai", provider.url())));
-    RawConnection client = RawConnection::to(agent.port());
-    client.send(upgrade());
-    CHECK(client.read_message(false).status() == 101);
+    RawConnection client = open_session(agent);
     client.send(ws_frame(WsOpcode::text, "not masked", false));
     CHECK(eventually([&] { return ended.load(); }));
-    CHECK(seen.substr(0, 1) == "\x88"); // a close, nothing of the frame
+    CHECK(seen.get().substr(0, 1) == "\x88"); // a close, nothing of the frame
 }
 
 namespace {
 
 // A provider that keeps its side open and answers the close it gets.
-ScriptedServer::Script held(std::atomic<int>& opened, std::string& last)
+ScriptedServer::Script held(std::atomic<int>& opened, Heard& last)
 {
     return realtime([&](RawConnection& connection) {
         ++opened;
-        last = connection.read_exactly(8);
+        last.set(connection.read_exactly(8));
         connection.send(ws_close(1001, "", false));
     });
 }
@@ -145,12 +140,10 @@ const std::string k_going_away = "\x03\xe9"; // 1001
 TEST_CASE("a drain waits for a realtime session and ends what is left with 1001")
 {
     std::atomic<int> opened{0};
-    std::string last;
+    Heard last;
     ScriptedServer provider(held(opened, last));
     TestAgent agent(agent_yaml(provider_line("openai", provider.url())));
-    RawConnection client = RawConnection::to(agent.port());
-    client.send(upgrade());
-    CHECK(client.read_message(false).status() == 101);
+    RawConnection client = open_session(agent);
     CHECK(eventually([&] { return opened == 1; }));
     std::string code;
     std::thread watching([&] {
@@ -162,21 +155,19 @@ TEST_CASE("a drain waits for a realtime session and ends what is left with 1001"
     CHECK(std::chrono::steady_clock::now() - since >= 600ms);
     watching.join();
     CHECK(code == k_going_away);
-    CHECK(last.substr(0, 1) == "\x88"); // the client's answer reached the provider
+    CHECK(last.get().substr(0, 1) == "\x88"); // the client's answer reached the provider
     CHECK(agent.health().of("openai").realtime_closed == 1);
 }
 
 TEST_CASE("a disabled provider's realtime sessions end with 1001 after its realtime_drain only")
 {
     std::atomic<int> opened{0};
-    std::string last;
+    Heard last;
     ScriptedServer provider(held(opened, last));
     ScriptedProvider other(mp3_answer);
     TestAgent agent(agent_yaml(provider_line("openai", provider.url()) +
                                provider_line("other", other.url(), 0, ", operations: [speech]")));
-    RawConnection client = RawConnection::to(agent.port());
-    client.send(upgrade());
-    CHECK(client.read_message(false).status() == 101);
+    RawConnection client = open_session(agent);
     CHECK(eventually([&] { return opened == 1; }));
     CHECK(agent.health().of("openai").realtime == 1);
     agent.set("providers/openai/realtime_drain", R"("300ms")");
@@ -192,12 +183,10 @@ TEST_CASE("a disabled provider's realtime sessions end with 1001 after its realt
 TEST_CASE("a pool reset leaves realtime sessions alone unless it has a realtime_drain")
 {
     std::atomic<int> opened{0};
-    std::string last;
+    Heard last;
     ScriptedServer provider(held(opened, last));
     TestAgent agent(agent_yaml(provider_line("openai", provider.url())));
-    RawConnection client = RawConnection::to(agent.port());
-    client.send(upgrade());
-    CHECK(client.read_message(false).status() == 101);
+    RawConnection client = open_session(agent);
     CHECK(eventually([&] { return opened == 1; }));
     agent.set("pool/reset_epoch", "1");
     agent.set("pool/reset_epoch", "2");
@@ -221,9 +210,7 @@ TEST_CASE("a realtime session is ended between two frames")
         connection.read_exactly(8);
     }));
     TestAgent agent(agent_yaml(provider_line("openai", provider.url())));
-    RawConnection client = RawConnection::to(agent.port());
-    client.send(upgrade());
-    CHECK(client.read_message(false).status() == 101);
+    RawConnection client = open_session(agent);
     CHECK(client.read_exactly(500) == frame.substr(0, 500));
     agent.set("pool/realtime_drain", R"("1ms")");
     agent.set("pool/reset_epoch", "1");

@@ -230,7 +230,9 @@ Result<JsonBox> FakeAgents::patch(const Json& body)
                    {},
                    revision,
                    clock_.now()};
-        if (const auto ms = json_number_or(body, "expires_in_ms", 0); ms > 0)
+        const auto all = json_number_or(body, "expires_in_ms", 0);
+        const auto* each = json_find(body, "expires_each_ms");
+        if (const auto ms = each == nullptr ? all : json_number_or(*each, path, all); ms > 0)
             o.expires_at = clock_.now() + Duration{static_cast<std::int64_t>(ms)};
         overrides[path] = o;
     }

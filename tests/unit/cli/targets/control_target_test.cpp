@@ -58,6 +58,23 @@ TEST_CASE("a field that somebody else changed is stale and says who")
     CHECK(r.error().details.at("by") == "bob");
 }
 
+TEST_CASE("values with different ends are written at once")
+{
+    test::FakeAgents agents(system_clock());
+    ControlTarget target(agents, system_clock(), 0ms);
+    ops::Step step;
+    step.fields = {
+        {.path = "providers/openai/weight", .after = Json(10), .after_until = system_clock().now() + 1h},
+        {.path = "providers/google/weight", .after = Json(90)},
+        {.path = "cache/ttl/speech", .after = Json("2h"), .after_until = system_clock().now() + 2h}};
+    REQUIRE(target.apply(context("OP"), step));
+    CHECK(agents.revision == 2);
+    CHECK(agents.overrides.at("providers/openai/weight").expires_at);
+    CHECK_FALSE(agents.overrides.at("providers/google/weight").expires_at);
+    CHECK(agents.overrides.at("cache/ttl/speech").expires_at >
+          agents.overrides.at("providers/openai/weight").expires_at);
+}
+
 TEST_CASE("a step whose reply was lost is found by its key and not written twice")
 {
     test::FakeAgents agents(system_clock());
