@@ -41,7 +41,7 @@ Json detail_json(const std::string& key, const std::string& value)
 
 } // namespace
 
-std::string Call::text(const std::string& name, std::string otherwise) const
+std::string Call::text(const std::string& name, const std::string& otherwise) const
 {
     const auto it = query.find(name);
     return it == query.end() ? otherwise : it->second;

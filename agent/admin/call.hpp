@@ -24,7 +24,7 @@ struct Call {
     std::shared_ptr<const Snapshot> snapshot; // one for the whole call
 
     std::string param(std::string_view name) const { return path.at(std::string(name)); }
-    std::string text(const std::string& name, std::string otherwise = {}) const; // of the query
+    std::string text(const std::string& name, const std::string& otherwise = {}) const; // of the query
     Result<std::size_t> number(const std::string& name, std::size_t otherwise, std::size_t most) const;
 };
 

@@ -11,7 +11,7 @@
 namespace conduit::agent {
 namespace {
 
-Result<AdminResponse> changed(Result<Json> answer, Json further)
+Result<AdminResponse> changed(Result<Json> answer, const Json& further)
 {
     TRY_ASSIGN(auto body, std::move(answer));
     body.update(further);

@@ -59,7 +59,7 @@ class SingleFlight {
                                                    // leader's thread.
     // True: the caller leads and must call finish() once. False: `waiter` will be called.
     bool join(const std::string& key, Waiter waiter);
-    void finish(const std::string& key, CachedPtr answer);
+    void finish(const std::string& key, const CachedPtr& answer);
 
   private:
     struct Impl;

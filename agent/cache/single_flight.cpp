@@ -23,7 +23,7 @@ bool SingleFlight::join(const std::string& key, Waiter waiter)
     return first;
 }
 
-void SingleFlight::finish(const std::string& key, CachedPtr answer)
+void SingleFlight::finish(const std::string& key, const CachedPtr& answer)
 {
     std::vector<Waiter> waiters;
     {

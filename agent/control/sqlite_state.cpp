@@ -62,7 +62,7 @@ void set_meta(SQLite::Database& db, const char* key, std::uint64_t value)
 {
     SQLite::Statement insert(db, "INSERT OR REPLACE INTO meta(key, value) VALUES(?, ?)");
     insert.bind(1, key);
-    insert.bind(2, signed_(value));
+    insert.bind(2, as_signed(value));
     insert.exec();
 }
 
@@ -87,7 +87,7 @@ void put(SQLite::Database& db, const std::string& path, const Override& item)
     insert.bind(6, ms(item.set_at));
     if (item.expires_at)
         insert.bind(7, ms(*item.expires_at));
-    insert.bind(8, signed_(item.revision));
+    insert.bind(8, as_signed(item.revision));
     insert.exec();
 }
 
@@ -96,7 +96,7 @@ void add_history(SQLite::Database& db, const HistoryEntry& entry)
     SQLite::Statement insert(db,
                              "INSERT INTO history(revision, time, actor, reason, operation, kind, changes) "
                              "VALUES(?, ?, ?, ?, ?, ?, ?)");
-    insert.bind(1, signed_(entry.revision));
+    insert.bind(1, as_signed(entry.revision));
     insert.bind(2, ms(entry.time));
     insert.bind(3, entry.actor);
     insert.bind(4, entry.reason);
@@ -133,7 +133,7 @@ void remember(SQLite::Database& db, const StatePatch& patch, std::uint64_t revis
                              "INSERT INTO operations(operation, digest, revision, time) VALUES(?, ?, ?, ?)");
     insert.bind(1, patch.operation);
     insert.bind(2, patch_digest(patch));
-    insert.bind(3, signed_(revision));
+    insert.bind(3, as_signed(revision));
     insert.bind(4, ms(now));
     insert.exec();
     SQLite::Statement forget(db, "DELETE FROM operations WHERE time < ?");
@@ -193,7 +193,7 @@ std::uint64_t read_meta(SQLite::Database& db, const char* key)
 {
     SQLite::Statement query(db, "SELECT value FROM meta WHERE key = ?");
     query.bind(1, key);
-    return query.executeStep() ? unsigned_(query.getColumn(0)) : 0;
+    return query.executeStep() ? as_unsigned(query.getColumn(0)) : 0;
 }
 
 ControlState read_state(SQLite::Database& db)
@@ -211,7 +211,7 @@ ControlState read_state(SQLite::Database& db)
         item.set_at = wall(query.getColumn(5).getInt64());
         if (!query.getColumn(6).isNull())
             item.expires_at = wall(query.getColumn(6).getInt64());
-        item.revision = unsigned_(query.getColumn(7));
+        item.revision = as_unsigned(query.getColumn(7));
     }
     return state;
 }

@@ -20,11 +20,11 @@ inline WallTime wall(std::int64_t value)
 {
     return WallTime(Duration(value));
 }
-inline std::int64_t signed_(std::uint64_t value)
+inline std::int64_t as_signed(std::uint64_t value)
 {
     return static_cast<std::int64_t>(value);
 }
-inline std::uint64_t unsigned_(const SQLite::Column& column)
+inline std::uint64_t as_unsigned(const SQLite::Column& column)
 {
     return static_cast<std::uint64_t>(column.getInt64());
 }

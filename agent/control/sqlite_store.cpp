@@ -69,10 +69,10 @@ class SqliteStore final : public ControlStore {
             auto prefix = replace_all(replace_all(operation, "\\", "\\\\"), "%", "\\%");
             query.bind(1, operation);
             query.bind(2, replace_all(std::move(prefix), "_", "\\_") + "/%"); // an operation has steps: ID/1
-            query.bind(3, signed_(std::min<std::size_t>(limit, k_keep_history)));
+            query.bind(3, as_signed(std::min<std::size_t>(limit, k_keep_history)));
             std::vector<HistoryEntry> entries;
             while (query.executeStep())
-                entries.push_back({unsigned_(query.getColumn(0)), wall(query.getColumn(1).getInt64()),
+                entries.push_back({as_unsigned(query.getColumn(0)), wall(query.getColumn(1).getInt64()),
                                    query.getColumn(2).getString(), query.getColumn(3).getString(),
                                    query.getColumn(4).getString(), query.getColumn(5).getString(),
                                    stored_json(query.getColumn(6))});
@@ -102,7 +102,7 @@ class SqliteStore final : public ControlStore {
             insert.bind(1, replica.name);
             insert.bind(2, replica.admin_url);
             insert.bind(3, replica.pid);
-            insert.bind(4, signed_(replica.applied_revision));
+            insert.bind(4, as_signed(replica.applied_revision));
             insert.bind(5, ms(clock_.now()));
             insert.bind(6, replica.version);
             insert.exec();
@@ -124,7 +124,7 @@ class SqliteStore final : public ControlStore {
             std::vector<ReplicaInfo> list;
             while (query.executeStep())
                 list.push_back({query.getColumn(0).getString(), query.getColumn(1).getString(),
-                                query.getColumn(2).getInt64(), unsigned_(query.getColumn(3)),
+                                query.getColumn(2).getInt64(), as_unsigned(query.getColumn(3)),
                                 wall(query.getColumn(4).getInt64()), query.getColumn(5).getString()});
             return list;
         });
@@ -153,7 +153,7 @@ class SqliteStore final : public ControlStore {
         return db_.read([&](SQLite::Database& db) -> Result<std::vector<std::string>> {
             SQLite::Statement query(
                 db, "SELECT line FROM (SELECT id, line FROM journal ORDER BY id DESC LIMIT ?) ORDER BY id");
-            query.bind(1, signed_(std::min<std::size_t>(limit, k_keep_journal)));
+            query.bind(1, as_signed(std::min<std::size_t>(limit, k_keep_journal)));
             std::vector<std::string> lines;
             while (query.executeStep())
                 lines.push_back(query.getColumn(0).getString());

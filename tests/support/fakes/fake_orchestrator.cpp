@@ -3,11 +3,32 @@
 
 #include "core/text.hpp"
 
+#include <algorithm>
 #include <cstdlib>
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
+#include <utility>
 
 namespace conduit::test {
+namespace {
+
+Result<> check_workload(std::string_view name)
+{
+    if (name.empty() || name == "agent" || name == "sim")
+        return {};
+    return fail(ErrorKind::not_found,
+                unknown_name("workload", name, std::vector<std::string>{"agent", "sim"}));
+}
+
+std::vector<std::string> agent_names(int count)
+{
+    std::vector<std::string> names;
+    for (int i = 1; i <= count; ++i)
+        names.push_back(fmt::format("agent-{}", i));
+    return names;
+}
+
+} // namespace
 
 void FakeOrchestrator::keep_in(fs::path file)
 {
@@ -23,14 +44,24 @@ void FakeOrchestrator::load()
     const Json kept = parse_json(*text).value();
     wanted = kept["wanted"].get<int>();
     restarts = kept["restarts"].get<int>();
-    keys_ = kept["keys"].get<std::map<std::string, bool>>();
+    generations_ = kept["generations"].get<std::map<std::string, int>>();
+    done_.clear();
+    for (const auto& [key, change] : kept["done"].items())
+        done_[key] = {.changed = change["changed"].get<bool>(),
+                      .started = change["started"].get<std::vector<std::string>>(),
+                      .ended = change["ended"].get<std::vector<std::string>>()};
 }
 
 void FakeOrchestrator::save() const
 {
     if (file_.empty())
         return;
-    if (!write_file(file_, dump_json(Json{{"wanted", wanted}, {"restarts", restarts}, {"keys", keys_}})))
+    Json done = Json::object();
+    for (const auto& [key, change] : done_)
+        done[key] = {{"changed", change.changed}, {"started", change.started}, {"ended", change.ended}};
+    const Json kept{
+        {"wanted", wanted}, {"restarts", restarts}, {"done", done}, {"generations", generations_}};
+    if (!write_file(file_, dump_json(kept)))
         std::abort();
 }
 
@@ -58,60 +89,97 @@ Result<std::vector<Workload>> FakeOrchestrator::workloads(Deadline)
 Result<std::vector<Instance>> FakeOrchestrator::instances(std::string_view workload, Deadline)
 {
     TRY(enter("instances"));
-    if (!workload.empty() && workload != "agent" && workload != "sim")
-        return fail(ErrorKind::not_found,
-                    unknown_name("workload", workload, std::vector<std::string>{"agent", "sim"}));
+    TRY(check_workload(workload));
     std::vector<Instance> out;
     for (int i = 1; i <= wanted && workload != "sim"; ++i)
         out.push_back({.name = fmt::format("agent-{}", i),
                        .workload = "agent",
-                       .ref = "1",
+                       .ref = ref_of(fmt::format("agent-{}", i)),
                        .state = i > most_alive ? InstanceState::crash_loop : InstanceState::ready,
                        .ready = i <= most_alive});
     if (workload != "agent")
-        out.push_back(
-            {.name = "sim", .workload = "sim", .ref = "2", .state = InstanceState::ready, .ready = true});
+        out.push_back({.name = "sim",
+                       .workload = "sim",
+                       .ref = ref_of("sim"),
+                       .state = InstanceState::ready,
+                       .ready = true});
     return out;
 }
 
+// The same key is answered as the first time.
 template <class Request>
-Result<OrchestratorChange> FakeOrchestrator::carry_out(const Request& request, int& figure, int to)
+OrchestratorChange FakeOrchestrator::carry_out(const Request& request,
+                                               const std::function<OrchestratorChange()>& change)
 {
-    const bool known = keys_.contains(request.key);
-    if (!known) {
-        figure = to;
-        keys_[request.key] = true;
+    auto known = done_.find(request.key);
+    if (known == done_.end()) {
+        known = done_.emplace(request.key, change()).first;
         save();
     }
+    const auto result = known->second;
     if (request.on_sent)
         request.on_sent();
     if (after_call)
         after_call("sent");
-    return OrchestratorChange{.changed = !known};
+    return result;
 }
 
 Result<OrchestratorChange> FakeOrchestrator::scale(const ScaleRequest& request, const ChangeProgress&,
                                                    Deadline)
 {
     TRY(enter("scale"));
-    if (!keys_.contains(request.key) && request.expected && *request.expected != wanted)
+    TRY(check_workload(request.workload));
+    if (request.workload == "sim")
+        return fail(ErrorKind::usage, "workload sim is not scalable");
+    if (!done_.contains(request.key) && request.expected && *request.expected != wanted)
         return fail(ErrorKind::stale, fmt::format("{} are wanted now", wanted));
-    return carry_out(request, wanted, request.replicas);
+    return carry_out(request, [&] {
+        return OrchestratorChange{.changed = std::exchange(wanted, request.replicas) != request.replicas};
+    });
 }
 
 Result<OrchestratorChange> FakeOrchestrator::restart(const RestartRequest& request, const ChangeProgress&,
                                                      Deadline)
 {
     TRY(enter("restart"));
-    return carry_out(request, restarts, restarts + 1);
+    TRY(check_workload(request.workload));
+    auto names = request.instances;
+    if (names.empty())
+        names = request.workload == "sim" ? std::vector<std::string>{"sim"} : agent_names(wanted);
+    TRY(check_instances(names));
+    return carry_out(request, [&] {
+        ++restarts;
+        for (const auto& name : names)
+            ++generations_[name];
+        return OrchestratorChange{.changed = true, .started = names, .ended = names};
+    });
 }
 
 Result<std::optional<OrchestratorChange>> FakeOrchestrator::find_change(std::string_view key, Deadline)
 {
     TRY(enter("find"));
-    if (!keys_.contains(std::string(key)))
+    const auto known = done_.find(std::string(key));
+    if (known == done_.end())
         return std::optional<OrchestratorChange>{};
-    return std::optional(OrchestratorChange{.changed = true, .error = restart_error});
+    auto change = known->second;
+    change.error = restart_error;
+    return std::optional(std::move(change));
+}
+
+Result<> FakeOrchestrator::check_instances(const std::vector<std::string>& names) const
+{
+    auto known = agent_names(wanted);
+    known.emplace_back("sim");
+    for (const auto& name : names)
+        if (std::ranges::find(known, name) == known.end())
+            return fail(ErrorKind::not_found, unknown_name("instance", name, known));
+    return {};
+}
+
+std::string FakeOrchestrator::ref_of(const std::string& instance) const
+{
+    const auto generation = generations_.find(instance);
+    return fmt::format("{}.{}", instance, generation == generations_.end() ? 0 : generation->second);
 }
 
 Result<> FakeOrchestrator::logs(const LogQuery& query, const LogSink& sink, const Cancel& stop, Deadline)
@@ -119,9 +187,7 @@ Result<> FakeOrchestrator::logs(const LogQuery& query, const LogSink& sink, cons
     TRY(enter("logs"));
     if (stop.requested())
         return fail(ErrorKind::interrupted, "stopped");
-    for (const auto& name : query.instances)
-        if (name != "agent-1" && name != "agent-2")
-            return fail(ErrorKind::not_found, "no instance " + name);
+    TRY(check_instances(query.instances));
     sink({"agent-1", "hello"});
     return {};
 }
@@ -129,8 +195,11 @@ Result<> FakeOrchestrator::logs(const LogQuery& query, const LogSink& sink, cons
 Result<std::vector<Usage>> FakeOrchestrator::top(std::string_view workload, Duration, Deadline deadline)
 {
     TRY(enter("top"));
-    TRY(instances(workload, deadline));
-    return std::vector<Usage>{{.instance = "agent-1", .workload = "agent", .cpu_cores = 0.1}};
+    TRY_ASSIGN(const auto all, instances(workload, deadline));
+    std::vector<Usage> out;
+    for (const auto& instance : all)
+        out.push_back({.instance = instance.name, .workload = instance.workload, .cpu_cores = 0.1});
+    return out;
 }
 
 Result<std::vector<OrchestratorEvent>> FakeOrchestrator::events(Deadline)

@@ -43,10 +43,13 @@ class FakeOrchestrator final : public Orchestrator {
   private:
     Result<> enter(const std::string& call);
     template <class Request>
-    Result<OrchestratorChange> carry_out(const Request& request, int& figure, int to);
+    OrchestratorChange carry_out(const Request& request, const std::function<OrchestratorChange()>& change);
+    Result<> check_instances(const std::vector<std::string>& names) const;
+    std::string ref_of(const std::string& instance) const;
     void load();
     void save() const;
-    std::map<std::string, bool> keys_; // done
+    std::map<std::string, OrchestratorChange> done_; // by key
+    std::map<std::string, int> generations_;         // by instance: how often it was replaced
     fs::path file_;
 };
 
