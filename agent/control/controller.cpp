@@ -4,6 +4,7 @@
 #include "agent/control/guard.hpp"
 #include "agent/control/inputs.hpp"
 #include "agent/control/last_state.hpp"
+#include "agent/control/timer.hpp"
 
 #include <algorithm>
 #include <condition_variable>
@@ -19,24 +20,6 @@ using Steady = std::chrono::steady_clock;
 
 constexpr Duration k_apply_wait{5'000};
 constexpr int k_patch_tries = 20;
-
-// Due at once, then after each interval.
-class Timer {
-  public:
-    explicit Timer(Duration interval) : interval_(interval) {}
-    bool due()
-    {
-        const auto now = Steady::now();
-        if (now < next_)
-            return false;
-        next_ = now + interval_;
-        return true;
-    }
-
-  private:
-    Duration interval_;
-    Steady::time_point next_{};
-};
 
 class ControllerImpl final : public Controller {
   public:

@@ -165,7 +165,7 @@ void Flight::keep_answer()
                                       speech ? cache.ttl_speech : cache.ttl_transcription, call_.now());
     }
     leads_ = false;
-    call_.worker.shared.flights.finish(call_.cache_key, std::move(answer));
+    call_.worker.shared.flights.finish(call_.cache_key, answer);
 }
 
 } // namespace conduit::agent
