@@ -123,7 +123,7 @@ std::optional<Duration> wait_for_end(Controller& controller, Server& server, con
     }
 }
 
-Result<> run(const Arguments& arguments, Config config, const sigset_t& signals)
+Result<> run(const Arguments& arguments, const Config& config, const sigset_t& signals)
 {
     const WallTime started = system_clock().now();
     const unsigned threads =
@@ -207,7 +207,7 @@ int main_of(int argc, char** argv)
     for (const int number : {SIGTERM, SIGINT, SIGHUP})
         sigaddset(&signals, number);
     pthread_sigmask(SIG_BLOCK, &signals, nullptr);
-    const auto ended = run(*arguments, std::move(*config), signals);
+    const auto ended = run(*arguments, *config, signals);
     return ended ? 0 : report(ended.error());
 }
 

@@ -23,6 +23,7 @@ struct HttpRequest {
     std::string body;
     std::string unix_socket;                       // path; empty: TCP
     std::string ca_file;                           // extra trust anchor
+    std::string certificate_file, key_file;        // ours, PEM, for a server that asks for one
     std::size_t max_body = 64U << 20U;             // a larger answer is an error
     std::function<bool(std::string_view)> on_data; // streaming; false stops (then the result's body is empty)
     bool finish = false; // a stop that is asked for meanwhile does not cut it off: a write in flight

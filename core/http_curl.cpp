@@ -5,6 +5,7 @@
 
 #include "core/text.hpp"
 
+#include <array>
 #include <curl/curl.h>
 #include <fmt/format.h>
 #include <mutex>
@@ -28,6 +29,7 @@ struct Sink {
     bool told = false;    // on_sent was called
     bool too_large = false;
     bool stopped = false;
+    std::array<char, CURL_ERROR_SIZE> reason{}; // why curl failed, in its words
 };
 
 std::size_t on_body(char* data, std::size_t size, std::size_t count, void* user)
@@ -76,6 +78,14 @@ int on_debug(CURL*, curl_infotype type, char*, std::size_t size, void* user)
         sink.request->on_sent();
     }
     return 0;
+}
+
+// The server ended the handshake because of our certificate, or because there was none. With TLS 1.3 this is
+// read only after the request was sent, which the server has then thrown away.
+bool wants_certificate(std::string_view reason)
+{
+    return reason.contains("alert certificate required") || reason.contains("alert bad certificate") ||
+           reason.contains("alert unknown ca") || reason.contains("alert handshake failure");
 }
 
 // True when curl cannot have sent the request: repeating it is safe.
@@ -139,6 +149,12 @@ class CurlClient final : public HttpClient {
             curl_easy_setopt(h, CURLOPT_UNIX_SOCKET_PATH, request.unix_socket.c_str());
         if (!request.ca_file.empty())
             curl_easy_setopt(h, CURLOPT_CAINFO, request.ca_file.c_str());
+        if (!request.certificate_file.empty()) {
+            curl_easy_setopt(h, CURLOPT_SSLCERT, request.certificate_file.c_str());
+            curl_easy_setopt(h, CURLOPT_SSLKEY, request.key_file.c_str());
+        }
+        sink.reason[0] = '\0';
+        curl_easy_setopt(h, CURLOPT_ERRORBUFFER, sink.reason.data());
         curl_slist* list = curl_slist_append(nullptr, "Expect:");
         for (const auto& [name, value] : request.headers)
             list = curl_slist_append(list, fmt::format("{}: {}", name, value).c_str());
@@ -167,6 +183,14 @@ class CurlClient final : public HttpClient {
                     fmt::format("the answer of {} is larger than {} bytes", request.url, request.max_body)};
         if (code == CURLE_URL_MALFORMAT || code == CURLE_UNSUPPORTED_PROTOCOL)
             return {ErrorKind::usage, fmt::format("'{}' is not a usable URL", printable(request.url))};
+        if (code == CURLE_SSL_CERTPROBLEM)
+            return Error{ErrorKind::auth,
+                         fmt::format("cannot use the client certificate {}", request.certificate_file)}
+                .with_cause(sink.reason.data());
+        if (wants_certificate(sink.reason.data()))
+            return Error{ErrorKind::auth,
+                         fmt::format("{} serves only clients with a certificate it knows", request.url)}
+                .with_cause(sink.reason.data());
         if (nothing_was_sent(code))
             return Error{ErrorKind::unreachable, fmt::format("cannot reach {}", request.url)}.with_cause(
                 curl_easy_strerror(code));

@@ -68,6 +68,7 @@ struct ProviderConfig {
 
 struct TlsFiles { // of a listener; no certificate: plain
     fs::path certificate, key;
+    fs::path client_ca; // set: only clients with a certificate of this authority are served
     bool on() const { return !certificate.empty(); }
 };
 

@@ -79,7 +79,9 @@ Json provider_json(const ProviderConfig& p)
 
 Json tls(const TlsFiles& files)
 {
-    return {{"certificate", files.certificate.string()}, {"key", files.key.string()}};
+    return {{"certificate", files.certificate.string()},
+            {"key", files.key.string()},
+            {"client_ca", files.client_ca.string()}};
 }
 
 Json config_json(const Config& c)

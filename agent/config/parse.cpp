@@ -35,6 +35,7 @@ void read_tls(Fields& parent, std::string_view key, TlsFiles& out)
     Fields fields(parent.take(key), key, parent.context());
     fields.path("certificate", out.certificate);
     fields.path("key", out.key);
+    fields.path("client_ca", out.client_ca);
     for (const std::string_view part : {"certificate", "key"})
         if (!fields.has(part))
             fields.report(fields.node().error(fmt::format("'{}' needs '{}'", key, part),

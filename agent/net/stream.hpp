@@ -28,9 +28,10 @@ struct IoResult {
 
 struct TlsSession; // kept between connections of one endpoint, so that a handshake is short
 std::shared_ptr<TlsSession> make_tls_session();
-// TLS 1.2 or later with this certificate chain and key (PEM files).
+// TLS 1.2 or later with this certificate chain and key (PEM files). With client_ca, clients without a
+// certificate of that authority are refused.
 Result<std::shared_ptr<ssl_ctx_st>> make_server_context(const std::string& certificate,
-                                                        const std::string& key);
+                                                        const std::string& key, const std::string& client_ca);
 
 struct TlsSettings {
     std::string host;    // for SNI and verification
@@ -94,6 +95,7 @@ class Stream final : public Timed, public Watched {
 
   private:
     Task<Result<>> shake_hands(std::string what);
+    Task<void> let_alert_arrive();
     void on_tick(SteadyTime now) override;
     void on_events(std::uint32_t events) override;
     bool start_read(char* data, std::size_t size); // true: read_result_ holds the end of it

@@ -2,9 +2,11 @@
 // TLS: OpenSSL on the non-blocking socket itself. Towards providers it always verifies.
 #include "agent/net/stream_impl.hpp"
 
+#include <array>
 #include <cerrno>
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
+#include <sys/socket.h>
 
 namespace conduit::agent {
 
@@ -143,7 +145,25 @@ Task<Result<>> Stream::accept_tls(std::shared_ptr<SSL_CTX> context)
     SSL_set_fd(ssl, impl_->fd.get());
     SSL_set_accept_state(ssl);
     auto shaken = co_await shake_hands("TLS handshake");
+    if (!shaken)
+        co_await let_alert_arrive();
     co_return shaken;
+}
+
+// A client of TLS 1.3 may already have sent its request when it is refused: closing on unread bytes would be
+// a reset, and the alert that says why would be lost with it.
+Task<void> Stream::let_alert_arrive()
+{
+    constexpr std::size_t most = 16;
+    impl_->ssl.reset();
+    ::shutdown(impl_->fd.get(), SHUT_WR);
+    set_deadline(std::chrono::steady_clock::now() + 1s);
+    std::array<char, 4096> thrown_away;
+    for (std::size_t i = 0; i < most; ++i) {
+        const IoResult got = co_await read(thrown_away.data(), thrown_away.size());
+        if (!got)
+            break;
+    }
 }
 
 namespace {
@@ -161,7 +181,8 @@ Error file_error(std::string_view what, const std::string& file)
 
 } // namespace
 
-Result<std::shared_ptr<SSL_CTX>> make_server_context(const std::string& certificate, const std::string& key)
+Result<std::shared_ptr<SSL_CTX>> make_server_context(const std::string& certificate, const std::string& key,
+                                                     const std::string& client_ca)
 {
     std::shared_ptr<SSL_CTX> context(SSL_CTX_new(TLS_server_method()), SSL_CTX_free);
     if (!context)
@@ -176,6 +197,15 @@ Result<std::shared_ptr<SSL_CTX>> make_server_context(const std::string& certific
         return file_error("key", key);
     if (SSL_CTX_check_private_key(context.get()) != 1)
         return file_error("key (it is of another certificate)", key);
+    if (client_ca.empty())
+        return context;
+    if (SSL_CTX_load_verify_locations(context.get(), client_ca.c_str(), nullptr) != 1)
+        return file_error("client_ca", client_ca);
+    SSL_CTX_set_client_CA_list(context.get(), SSL_load_client_CA_file(client_ca.c_str()));
+    SSL_CTX_set_verify(context.get(), SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, nullptr);
+    // A ticket stands for a verification: only for one made by a listener of this program.
+    constexpr std::array<unsigned char, 7> k_context{'c', 'o', 'n', 'd', 'u', 'i', 't'};
+    SSL_CTX_set_session_id_context(context.get(), k_context.data(), k_context.size());
     return context;
 }
 

@@ -18,8 +18,9 @@ std::unexpected<Error> malformed(std::string why)
                 "Send the request as multipart/form-data, as curl -F or an OpenAI client does.");
 }
 
-// The place of the delimiter, which begins with CR. Audio holds few of them and memchr passes the rest at the speed of
-// memory; a body that is full of them (text, or one made to slow us) is left to memmem, which needs the same for any.
+// The place of the delimiter, which begins with CR. Audio holds few of them and memchr passes the rest at the
+// speed of memory; a body that is full of them (text, or one made to slow us) is left to memmem, which needs
+// the same for any.
 std::size_t find_delimiter(std::string_view piece, std::string_view delimiter)
 {
     const char* at = piece.data();

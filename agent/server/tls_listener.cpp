@@ -18,8 +18,12 @@ Result<std::unique_ptr<TlsListener>> TlsListener::open(TlsFiles files, Log& log)
 
 Result<> TlsListener::read()
 {
-    watch_.watch({files_.certificate, files_.key}); // first: what changes meanwhile is seen the next time
-    TRY_ASSIGN(context_, make_server_context(files_.certificate.string(), files_.key.string()));
+    std::vector<fs::path> watched{files_.certificate, files_.key};
+    if (!files_.client_ca.empty())
+        watched.push_back(files_.client_ca);
+    watch_.watch(watched); // first: what changes meanwhile is seen the next time
+    TRY_ASSIGN(context_, make_server_context(files_.certificate.string(), files_.key.string(),
+                                             files_.client_ca.string()));
     return {};
 }
 

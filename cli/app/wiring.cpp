@@ -39,6 +39,9 @@ Result<std::unique_ptr<Agents>> make_context_agents(App& app)
     const auto dir = folder_of(app, *context);
     AgentsOptions options;
     options.actor = app.operator_name();
+    options.ca_file = context->agent.ca.string();
+    options.certificate_file = context->agent.certificate.string();
+    options.key_file = context->agent.key.string();
     // A client a thread: libcurl's handles are not shared.
     TRY_ASSIGN(BackendModule * backends, app.backends());
     options.client = [backends, &app]() -> std::unique_ptr<HttpClient> {

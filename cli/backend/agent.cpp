@@ -57,6 +57,18 @@ Error error_of(const HttpResponse& response, const Json& body, const std::string
     return out;
 }
 
+// What to set where TLS found no trust.
+Error hinted(Error error)
+{
+    if (!error.hint.empty())
+        return error;
+    if (error.kind == ErrorKind::auth)
+        error.hint = "Name yours: conduitctl context set agent.certificate FILE, and agent.key FILE.";
+    else if (error.kind == ErrorKind::unreachable && error.cause.contains("certificate"))
+        error.hint = "When its certificate is of your own authority: conduitctl context set agent.ca FILE";
+    return error;
+}
+
 class HttpAgents final : public Agents {
   public:
     explicit HttpAgents(AgentsOptions options) : options_(std::move(options)) {}
@@ -135,6 +147,9 @@ class HttpAgents final : public Agents {
         request.headers = call.headers;
         request.finish = call.finish;
         request.on_sent = call.on_sent;
+        request.ca_file = options_.ca_file;
+        request.certificate_file = options_.certificate_file;
+        request.key_file = options_.key_file;
         // The API server's pod proxy strips Authorization, so the master-key header is the one that always
         // arrives.
         request.headers.emplace_back("X-Master-Key", secret);
@@ -146,7 +161,7 @@ class HttpAgents final : public Agents {
         }
         auto response = client.send(request, deadline.sooner(k_call_limit));
         if (!response)
-            return std::move(response.error()).prefixed(endpoint.name);
+            return hinted(std::move(response).error()).prefixed(endpoint.name);
         return read_answer(*response, request.url);
     }
 

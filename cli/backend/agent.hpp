@@ -59,6 +59,8 @@ struct AgentsOptions {
     std::function<Result<std::string>()> token; // read when first needed
     std::function<std::unique_ptr<HttpClient>()> client;
     std::string actor; // sent as X-Conduit-Actor
+    std::string ca_file, certificate_file,
+        key_file; // PEM; empty: the system's authorities, no certificate of ours
 };
 std::unique_ptr<Agents> make_agents(AgentsOptions options);
 

@@ -70,6 +70,9 @@ void read_reach(Fields& parent, Context& context)
     f.text("port", context.agent.port);
     f.texts("urls", context.agent.urls);
     f.secret("token", context.agent.token);
+    f.path("ca", context.agent.ca);
+    f.path("certificate", context.agent.certificate);
+    f.path("key", context.agent.key);
 }
 
 void read_context(Fields& f, Context& context)

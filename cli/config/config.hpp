@@ -32,6 +32,8 @@ struct AgentConfig {
     std::string port;              // name or number
     std::vector<std::string> urls; // admin addresses, where no orchestrator knows them
     SecretRef token;
+    fs::path ca;               // PEM, of a private authority
+    fs::path certificate, key; // PEM, ours, where the admin port asks for one
 };
 struct RedisConfig {
     std::string url;     // redis://host:port/db, or

@@ -202,6 +202,9 @@ Json context_json(const Context& context)
     put_text(agent, "workload", context.agent.workload);
     put_text(agent, "port", context.agent.port);
     put_text(agent, "token", context.agent.token.str());
+    put_text(agent, "ca", context.agent.ca.string());
+    put_text(agent, "certificate", context.agent.certificate.string());
+    put_text(agent, "key", context.agent.key.string());
     if (!context.agent.urls.empty())
         agent["urls"] = context.agent.urls;
     put_part(json, "agent", agent);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The control state of the fake agents: patches as the real store takes them, kept in a file when processes share it.
+// The control state of the fake agents: patches as the real store takes them, kept in a file when processes
+// share it.
 #include "tests/support/fakes/fake_agents.hpp"
 
 #include <cstdlib>
