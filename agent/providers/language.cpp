@@ -46,7 +46,7 @@ constexpr std::array k_languages{
 
 std::string language_name(std::string_view code)
 {
-    const auto low = to_lower(code);
+    auto low = to_lower(code);
     const auto primary = low.substr(0, low.find('-'));
     for (const auto& language : k_languages)
         if (language.code == primary || iequals(language.tag, low))

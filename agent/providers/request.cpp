@@ -90,10 +90,11 @@ class SpeechHandler final : public nlohmann::json_sax<nlohmann::json> {
     }
     bool value(std::string text, Kind kind)
     {
-        if (depth_ == 2 && in_voice_ && inner_key_ == "id" && kind == Kind::text)
-            out_.voice = std::move(text);
-        if (depth_ != 1)
+        if (depth_ != 1) {
+            if (depth_ == 2 && in_voice_ && inner_key_ == "id" && kind == Kind::text)
+                out_.voice = std::move(text);
             return true;
+        }
         auto* field = slot();
         if (field != nullptr && kind == Kind::text)
             *field = std::move(text);

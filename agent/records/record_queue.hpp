@@ -41,9 +41,9 @@ class RecordQueue {
         const auto head = head_.load(std::memory_order_relaxed);
         if (head == tail_.load(std::memory_order_acquire))
             return false;
-        auto& slot = slots_[head % k_capacity];
-        out = std::move(slot);
-        slot.~RequestRecord();
+        RequestRecord* slot = slots_ + head % k_capacity;
+        out = std::move(*slot);
+        std::destroy_at(slot);
         head_.store(head + 1, std::memory_order_release);
         return true;
     }
