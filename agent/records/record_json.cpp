@@ -2,8 +2,11 @@
 #include "agent/records/record_batch.hpp"
 
 #include "core/json.hpp"
+#include "core/json_text.hpp"
 
 #include <algorithm>
+#include <cmath>
+#include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
 namespace conduit::agent {
@@ -24,34 +27,27 @@ template <class T> std::optional<T> named(const Json& line, std::string_view key
     return std::nullopt;
 }
 
+double number(double value) // JSON has no infinity
+{
+    return std::isfinite(value) ? value : 0.0;
+}
+
 } // namespace
 
+// Written for every record that the store has not taken yet: no document is built for it.
 std::string record_line(const RequestRecord& r)
 {
-    const Json line{{"time", r.time.time_since_epoch().count()},
-                    {"request_id", r.request_id},
-                    {"key", r.key_id},
-                    {"operation", operation_name(r.operation)},
-                    {"provider", r.provider},
-                    {"model", r.model},
-                    {"voice", r.voice},
-                    {"language", r.language},
-                    {"status", r.status},
-                    {"error", r.error},
-                    {"outcome", outcome_name(r.outcome)},
-                    {"cache", cache_use_name(r.cache)},
-                    {"attempts", r.attempts},
-                    {"streamed", r.streamed},
-                    {"bytes_in", r.bytes_in},
-                    {"bytes_out", r.bytes_out},
-                    {"characters", r.characters},
-                    {"tokens", r.tokens},
-                    {"audio_seconds", r.audio_seconds},
-                    {"cost_usd", r.cost_usd},
-                    {"total_us", r.total_us},
-                    {"first_byte_us", r.first_byte_us},
-                    {"overhead_us", r.overhead_us}};
-    return dump_json(line);
+    return fmt::format(
+        R"({{"time":{},"request_id":{},"key":{},"operation":{},"provider":{},"model":{},"voice":{},"language":{},)"
+        R"("status":{},"error":{},"outcome":{},"cache":{},"attempts":{},"streamed":{},"bytes_in":{},"bytes_out":{},)"
+        R"("characters":{},"tokens":{},"audio_seconds":{},"cost_usd":{},"total_us":{},"first_byte_us":{},)"
+        R"("overhead_us":{}}})",
+        r.time.time_since_epoch().count(), quoted_json(r.request_id), quoted_json(r.key_id),
+        quoted_json(operation_name(r.operation)), quoted_json(r.provider), quoted_json(r.model),
+        quoted_json(r.voice), quoted_json(r.language), r.status, quoted_json(r.error),
+        quoted_json(outcome_name(r.outcome)), quoted_json(cache_use_name(r.cache)), r.attempts, r.streamed,
+        r.bytes_in, r.bytes_out, r.characters, r.tokens, number(r.audio_seconds), number(r.cost_usd),
+        r.total_us, r.first_byte_us, r.overhead_us);
 }
 
 std::optional<RequestRecord> parse_record_line(std::string_view text)

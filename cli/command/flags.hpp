@@ -118,7 +118,7 @@ class Flags {
                  std::string_view help);
     template <class E>
         requires std::is_enum_v<E>
-    Flag& choice(std::string_view names, E& value, std::vector<std::pair<std::string, E>> choices,
+    Flag& choice(std::string_view names, E& value, const std::vector<std::pair<std::string, E>>& choices,
                  std::string_view help);
     // A positional argument, required unless .optional(). "STATE" may also be a fixed list: arg_choice.
     template <FlagValue T> Flag& arg(std::string_view name, T& value, std::string_view help)
@@ -150,7 +150,7 @@ std::vector<std::string> choices(const Flag& flag); // empty unless a fixed list
 
 template <class E>
     requires std::is_enum_v<E>
-Flag& Flags::choice(std::string_view names, E& value, std::vector<std::pair<std::string, E>> choices,
+Flag& Flags::choice(std::string_view names, E& value, const std::vector<std::pair<std::string, E>>& choices,
                     std::string_view help)
 {
     Choice choice;

@@ -34,7 +34,7 @@ void dir_flags(Flags& flags, DirOptions& o)
 // The agent and the simulator are installed beside conduitctl.
 Result<std::string> program(App& app, std::string_view name, std::string_view variable)
 {
-    const auto path = app.env_or(variable, (fs::path(app.program_path()).parent_path() / name).string());
+    auto path = app.env_or(variable, (fs::path(app.program_path()).parent_path() / name).string());
     std::error_code ec;
     if (!fs::exists(path, ec))
         return fail(ErrorKind::not_found, fmt::format("there is no {} at {}", name, path),

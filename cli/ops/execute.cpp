@@ -47,7 +47,7 @@ Result<> do_step(Run& run, const Step& step)
     return {};
 }
 
-Error unknown_outcome(Run& run, const Step& step, Error error)
+Error unknown_outcome(Run& run, const Step& step, const Error& error)
 {
     const auto id = run.plan.operation;
     auto message = fmt::format("it is not known whether {} was changed", step.resource);

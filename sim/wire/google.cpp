@@ -34,7 +34,7 @@ WireResponse invalid(std::string message)
     return google_error({.message = std::move(message)});
 }
 
-WireResponse google_json(Json body)
+WireResponse google_json(const Json& body)
 {
     auto response = json_response(200, body);
     response.headers.front().second = "application/json; charset=UTF-8";

@@ -115,7 +115,7 @@ std::string Fleet::add(bool replacement, WallTime wall)
     int number = 1;
     while (find(fmt::format("agent-{}", number)) != nullptr)
         ++number;
-    const auto name = fmt::format("agent-{}", number);
+    auto name = fmt::format("agent-{}", number);
     const auto known = std::ranges::find(ports_, name, [](const auto& entry) { return entry.first; });
     auto admin = listen_loopback(known == ports_.end() ? std::uint16_t{0} : known->second);
     if (!admin && known != ports_.end())

@@ -28,7 +28,7 @@ Result<std::string> keep_secret(const fs::path& path, const std::string& prefix,
                         fmt::format("Remove {} and run `conduitctl local up` again.", path.string()));
         return std::string(trim(text));
     }
-    const auto secret = prefix + random_token(bytes);
+    auto secret = prefix + random_token(bytes);
     TRY(write_file(path, secret + "\n", 0600));
     return secret;
 }

@@ -1,4 +1,5 @@
 #include "core/json.hpp"
+#include "core/json_text.hpp"
 #include "tests/support/catch.hpp"
 
 #include <nlohmann/json.hpp>
@@ -37,4 +38,11 @@ TEST_CASE("a box has value semantics")
     CHECK((*a)["x"] == 1);
     a = std::move(b);
     CHECK((*a)["x"] == 2);
+}
+
+TEST_CASE("a quoted text is what a document would give")
+{
+    for (const std::string text :
+         {"", "plain", "with \"quotes\" and \\", "line\nfeed\t\x01", "Grüße", "\xff broken", "\x7f"})
+        CHECK(quoted_json(text) == dump_json(Json(text)));
 }
