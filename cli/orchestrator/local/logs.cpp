@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/orchestrator/local/logs.hpp"
 
+#include "cli/orchestrator/pattern.hpp"
 #include "core/json.hpp"
 #include "core/text.hpp"
 
@@ -12,7 +13,6 @@
 #include <fmt/format.h>
 #include <memory>
 #include <nlohmann/json.hpp>
-#include <regex.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -21,39 +21,6 @@ namespace {
 
 constexpr Duration k_follow_poll{100};
 constexpr std::size_t k_longest_line = 256U << 10U;
-
-class Pattern {
-  public:
-    static Result<Pattern> compile(const std::string& text)
-    {
-        Pattern pattern;
-        if (text.empty())
-            return pattern;
-        auto compiled = std::make_unique<regex_t>();
-        if (const int code = ::regcomp(compiled.get(), text.c_str(), REG_EXTENDED | REG_NOSUB); code != 0) {
-            std::array<char, 200> why{};
-            ::regerror(code, compiled.get(), why.data(), why.size());
-            return fail(ErrorKind::usage,
-                        fmt::format("'{}' is not a regular expression: {}", printable(text), why.data()));
-        }
-        pattern.regex_.reset(compiled.release());
-        return pattern;
-    }
-    bool matches(const std::string& line) const
-    {
-        return !regex_ || ::regexec(regex_.get(), line.c_str(), 0, nullptr, 0) == 0;
-    }
-
-  private:
-    struct Free {
-        void operator()(regex_t* regex) const
-        {
-            ::regfree(regex);
-            delete regex;
-        }
-    };
-    std::unique_ptr<regex_t, Free> regex_;
-};
 
 // One log that is read on from where it was left.
 struct Reader {

@@ -114,6 +114,17 @@ std::unique_ptr<kube::Transport> FakeCluster::transport()
 kube::Answer FakeCluster::handle(const kube::Call& call)
 {
     const std::lock_guard lock(mutex_);
+    if (special)
+        if (auto own = special(call))
+            return *std::move(own);
+    auto done = object_call(call);
+    if (call.method != "GET" && done.status < 300 && controllers)
+        controllers();
+    return done;
+}
+
+kube::Answer FakeCluster::object_call(const kube::Call& call)
+{
     const auto mark = call.path.find('?');
     const auto path = call.path.substr(0, mark);
     const auto query = parse_query(mark == std::string::npos ? "" : call.path.substr(mark + 1));
@@ -244,6 +255,8 @@ void FakeCluster::put(const std::string& path, Json object)
     const std::lock_guard lock(mutex_);
     const bool known = objects_.contains(path);
     object["metadata"]["name"] = name_in(path);
+    if (!known)
+        object["metadata"]["uid"] = fmt::format("uid-{}", version_);
     store(path, std::move(object), known ? "MODIFIED" : "ADDED", 200, false);
 }
 

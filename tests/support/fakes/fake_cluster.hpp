@@ -29,8 +29,11 @@ class FakeCluster {
 
     // Asked before each call; an answer of its own takes the place of the server's.
     std::function<std::optional<Result<kube::Answer>>(const kube::Call&)> before;
-    std::vector<std::string> calls; // "PATCH /api/v1/..."
-    Duration clock_ahead{0};        // of ours
+    // For paths that are no objects: evictions, logs, groups.
+    std::function<std::optional<kube::Answer>(const kube::Call&)> special;
+    std::function<void()> controllers; // run after each write of a client
+    std::vector<std::string> calls;    // "PATCH /api/v1/..."
+    Duration clock_ahead{0};           // of ours
 
   private:
     friend class FakeClusterTransport;
@@ -39,6 +42,7 @@ class FakeCluster {
         std::string type, path;
         JsonBox object;
     };
+    kube::Answer object_call(const kube::Call& call);
     kube::Answer get(const std::string& path) const;
     kube::Answer list(const std::string& path, const std::string& only) const; // only: of that name
     kube::Answer create(const std::string& path, Json object, bool dry_run);

@@ -1,0 +1,278 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/orchestrator/kubernetes/change.hpp"
+
+#include "core/text.hpp"
+
+#include <algorithm>
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+#include <set>
+
+namespace conduit::kubernetes {
+namespace {
+
+constexpr Duration k_look{250};
+constexpr Duration k_patience{10'000}; // a scheduler may find room, a quota may be raised
+constexpr std::size_t k_keys = 10;
+constexpr std::string_view k_operations = "conduit.dev/operations";
+constexpr std::string_view k_restarted =
+    "kubectl.kubernetes.io/restartedAt"; // kubectl's own, so that both agree
+
+std::vector<std::string> keys_of(const Json& workload)
+{
+    return split(json_string_or(member(member(workload, "metadata"), "annotations"), k_operations, ""), ' ');
+}
+
+std::string name_of(const Json& object)
+{
+    return json_string_or(member(object, "metadata"), "name", "");
+}
+
+bool asked_to_stop(WorkloadApi& workloads)
+{
+    return workloads.api().cancel() != nullptr && workloads.api().cancel()->requested();
+}
+
+bool passes(ErrorKind kind) // an API server that restarts
+{
+    return kind == ErrorKind::unreachable || kind == ErrorKind::unknown;
+}
+
+std::string last_lines(WorkloadApi& workloads, const std::string& pod)
+{
+    const auto base =
+        fmt::format("/api/v1/namespaces/{}/pods/{}/log?tailLines=5", workloads.name_space(), pod);
+    for (const auto* which : {"&previous=true", ""}) {
+        const auto answer = workloads.api().ask({.path = base + which, .accept = "*/*"}, Deadline(5s));
+        if (answer && !trim(answer->body).empty())
+            return printable(trim(answer->body));
+    }
+    return {};
+}
+
+Error stuck_error(WorkloadApi& workloads, const std::string& pod, const std::string& reason)
+{
+    return Error{ErrorKind::failed, fmt::format("{} does not become ready: {}", pod, reason)}
+        .with_cause(last_lines(workloads, pod))
+        .with_detail("instance", pod)
+        .with_hint(fmt::format("Run `conduitctl logs {}` to see why.", pod));
+}
+
+// A pod of the wanted template that cannot become ready; nullopt while there is none.
+Result<std::optional<Error>> find_stuck(WorkloadApi& workloads, const Json& workload, bool patient,
+                                        Deadline deadline)
+{
+    TRY_ASSIGN(const auto pods, workloads.pods_of(workload, deadline));
+    for (const auto& pod : pods) {
+        const auto reason = stuck_reason(*pod);
+        const bool may_pass = reason && reason->starts_with("Unschedulable");
+        if (reason && !(may_pass && patient))
+            return std::optional(stuck_error(workloads, name_of(*pod), *reason));
+    }
+    return std::optional<Error>{};
+}
+
+// The rollout as it is now: done, an error that ends the wait, or a line to show.
+struct Look {
+    bool done = false;
+    std::optional<Error> error;
+    std::string line;
+};
+
+Result<Look> look(WorkloadApi& workloads, const std::string& path, bool patient, Deadline deadline)
+{
+    TRY_ASSIGN(const auto now, workloads.api().get(path, deadline));
+    const auto state = rollout_of(*now);
+    Look out{.done = state.done,
+             .error = {},
+             .line =
+                 fmt::format("{} of {} updated, {} available", state.updated, state.wanted, state.available)};
+    if (out.done)
+        return out;
+    if (!state.failure.empty() && !patient)
+        out.error = Error{ErrorKind::failed,
+                          fmt::format("{} does not become ready: {}", name_of(*now), state.failure)};
+    if (!out.error && state.observed) {
+        TRY_ASSIGN(out.error, find_stuck(workloads, *now, patient, deadline));
+    }
+    return out;
+}
+
+std::set<std::string> pod_names(const std::vector<JsonBox>& pods)
+{
+    std::set<std::string> names;
+    for (const auto& pod : pods)
+        names.insert(name_of(*pod));
+    return names;
+}
+
+void tell_difference(const std::set<std::string>& before, const std::set<std::string>& after,
+                     OrchestratorChange& out)
+{
+    std::ranges::set_difference(after, before, std::back_inserter(out.started));
+    std::ranges::set_difference(before, after, std::back_inserter(out.ended));
+}
+
+// Waits, and lists which pods are new and which are gone.
+Result<> finish(WorkloadApi& workloads, const std::string& path, const Json& workload,
+                const std::set<std::string>& before, const ChangeProgress& progress, Deadline deadline,
+                OrchestratorChange& out)
+{
+    TRY(wait_for_rollout(workloads, path, progress, deadline));
+    TRY_ASSIGN(const auto after, workloads.pods_of(workload, deadline));
+    std::set<std::string> living;
+    for (const auto& pod : after)
+        if (instance_of(*pod).state != InstanceState::draining)
+            living.insert(name_of(*pod));
+    tell_difference(before, living, out);
+    return {};
+}
+
+Result<OrchestratorChange> restart_all(WorkloadApi& workloads, const Found& found,
+                                       const RestartRequest& request, const ChangeProgress& progress,
+                                       Deadline deadline)
+{
+    TRY_ASSIGN(const auto pods, workloads.pods_of(*found.object, deadline));
+    bool repeated = false;
+    const auto now = format_time(workloads.api().clock().now());
+    TRY_ASSIGN(const auto written,
+               workloads.update(
+                   found.path,
+                   [&](const Json& object) -> Result<Json> {
+                       repeated = was_done(object, request.key);
+                       if (repeated)
+                           return Json();
+                       Json patch{{"metadata", {{"annotations", with_key(object, request.key)}}}};
+                       patch["spec"]["template"]["metadata"]["annotations"][k_restarted] = now;
+                       return patch;
+                   },
+                   request.on_sent, deadline));
+    OrchestratorChange out{.changed = true, .finished = request.wait};
+    if (request.wait)
+        TRY(finish(workloads, found.path, *written, repeated ? std::set<std::string>{} : pod_names(pods),
+                   progress, deadline, out));
+    return out;
+}
+
+// One after the other, each only when as many are ready as are wanted; the budget has the last word.
+Result<OrchestratorChange> restart_some(WorkloadApi& workloads, const Found& found,
+                                        const RestartRequest& request, const ChangeProgress& progress,
+                                        Deadline deadline)
+{
+    TRY_ASSIGN(const auto pods, workloads.pods_of(*found.object, deadline));
+    const auto known = pod_names(pods);
+    for (const auto& name : request.instances)
+        if (!known.contains(name))
+            return fail(ErrorKind::not_found,
+                        unknown_name("instance", name, std::vector<std::string>(known.begin(), known.end())),
+                        "See: conduitctl ps");
+    bool repeated = false;
+    TRY(workloads.update(
+        found.path,
+        [&](const Json& object) -> Result<Json> {
+            repeated = was_done(object, request.key);
+            return repeated ? Json() : Json{{"metadata", {{"annotations", with_key(object, request.key)}}}};
+        },
+        request.on_sent, deadline));
+    OrchestratorChange out{.changed = true};
+    for (const auto& pod : pods) {
+        if (repeated || std::ranges::find(request.instances, name_of(*pod)) == request.instances.end())
+            continue;
+        if (auto evicted = workloads.evict(*pod, request.drain, deadline); !evicted) {
+            if (!out.ended.empty())
+                evicted.error().kind = ErrorKind::partial;
+            return std::move(evicted).error();
+        }
+        out.ended.push_back(name_of(*pod));
+        TRY(wait_for_rollout(workloads, found.path, progress, deadline));
+    }
+    out.ended.clear();
+    TRY(finish(workloads, found.path, *found.object, known, progress, deadline, out));
+    return out;
+}
+
+} // namespace
+
+bool was_done(const Json& workload, std::string_view key)
+{
+    return !key.empty() && std::ranges::count(keys_of(workload), key) > 0;
+}
+
+Json with_key(const Json& workload, std::string_view key)
+{
+    auto keys = keys_of(workload);
+    keys.emplace_back(key);
+    if (keys.size() > k_keys)
+        keys.erase(keys.begin(), keys.end() - k_keys);
+    return Json{{k_operations, join(keys, " ")}};
+}
+
+Result<> wait_for_rollout(WorkloadApi& workloads, const std::string& path, const ChangeProgress& progress,
+                          Deadline deadline)
+{
+    auto& clock = workloads.api().clock();
+    const auto began = clock.steady();
+    std::string shown;
+    for (;;) {
+        const bool patient = clock.steady() - began < k_patience;
+        const auto seen = look(workloads, path, patient, deadline);
+        if (seen && seen->done)
+            return {};
+        if (seen && seen->error)
+            return *seen->error;
+        if (asked_to_stop(workloads))
+            return fail(ErrorKind::interrupted, "interrupted");
+        if (deadline.passed())
+            return fail(ErrorKind::unverified, fmt::format("{}: {}", path.substr(path.rfind('/') + 1),
+                                                           seen ? seen->line : seen.error().message));
+        if (!seen && !passes(seen.error().kind))
+            return seen.error();
+        const auto line = seen ? seen->line : seen.error().message;
+        if (progress && line != shown)
+            progress(line);
+        shown = line;
+        clock.sleep(std::min(k_look, deadline.left()));
+    }
+}
+
+Result<OrchestratorChange> scale(WorkloadApi& workloads, const ScaleRequest& request,
+                                 const ChangeProgress& progress, Deadline deadline)
+{
+    TRY_ASSIGN(const auto found, workloads.find(request.workload, deadline));
+    if (!workload_of(*found.object).scalable)
+        return fail(ErrorKind::usage, fmt::format("workload {} is not scalable", request.workload),
+                    "A DaemonSet has one instance on each node.");
+    TRY_ASSIGN(const auto pods, workloads.pods_of(*found.object, deadline));
+    OrchestratorChange out{.finished = request.wait};
+    bool repeated = false;
+    TRY_ASSIGN(const auto written,
+               workloads.update(
+                   found.path,
+                   [&](const Json& object) -> Result<Json> {
+                       repeated = was_done(object, request.key);
+                       const int now = workload_of(object).wanted;
+                       if (!repeated && request.expected && *request.expected != now)
+                           return fail(ErrorKind::stale,
+                                       fmt::format("{} replicas of {} are wanted now, not {}", now,
+                                                   request.workload, *request.expected));
+                       out.changed = repeated || now != request.replicas;
+                       if (repeated || now == request.replicas)
+                           return Json();
+                       return Json{{"metadata", {{"annotations", with_key(object, request.key)}}},
+                                   {"spec", {{"replicas", request.replicas}}}};
+                   },
+                   request.on_sent, deadline));
+    if (request.wait)
+        TRY(finish(workloads, found.path, *written, pod_names(pods), progress, deadline, out));
+    return out;
+}
+
+Result<OrchestratorChange> restart(WorkloadApi& workloads, const RestartRequest& request,
+                                   const ChangeProgress& progress, Deadline deadline)
+{
+    TRY_ASSIGN(const auto found, workloads.find(request.workload, deadline));
+    return request.instances.empty() ? restart_all(workloads, found, request, progress, deadline)
+                                     : restart_some(workloads, found, request, progress, deadline);
+}
+
+} // namespace conduit::kubernetes

@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: Apache-2.0
+// Changes of workloads: written once a key, and waited for until they are true or cannot become so.
+#pragma once
+
+#include "cli/orchestrator/kubernetes/workload_api.hpp"
+
+namespace conduit::kubernetes {
+
+// The last changes' keys are kept in an annotation of the workload, written together with the change itself.
+bool was_done(const Json& workload, std::string_view key);
+Json with_key(const Json& workload, std::string_view key); // {"conduit.dev/operations": "..."}
+
+// Until the rollout is done. failed: a pod is stuck, with its reason, its last log lines in the cause, and at
+// once; unverified: not seen in time. An API server that goes away meanwhile is waited for.
+Result<> wait_for_rollout(WorkloadApi& workloads, const std::string& path, const ChangeProgress& progress,
+                          Deadline deadline);
+
+Result<OrchestratorChange> scale(WorkloadApi& workloads, const ScaleRequest& request,
+                                 const ChangeProgress& progress, Deadline deadline);
+Result<OrchestratorChange> restart(WorkloadApi& workloads, const RestartRequest& request,
+                                   const ChangeProgress& progress, Deadline deadline);
+
+} // namespace conduit::kubernetes

@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/orchestrator/kubernetes/orchestrator.hpp"
+
+#include "cli/orchestrator/kubernetes/change.hpp"
+#include "cli/orchestrator/kubernetes/pod_logs.hpp"
+#include "cli/orchestrator/kubernetes/usage.hpp"
+#include "core/hash.hpp"
+#include "core/text.hpp"
+
+#include <algorithm>
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+namespace conduit::kubernetes {
+namespace {
+
+Result<std::string> identity_of(kube::Api& api, const std::string& name_space, Deadline deadline)
+{
+    const auto system = api.get("/api/v1/namespaces/kube-system", deadline);
+    if (system) {
+        const auto uid = json_string_or(member(**system, "metadata"), "uid", "");
+        return fmt::format("cluster {} namespace {}", uid, name_space);
+    }
+    if (system.error().kind != ErrorKind::auth && system.error().kind != ErrorKind::not_found)
+        return system.error();
+    return fmt::format("cluster at {} namespace {}", api.transport().server(), name_space);
+}
+
+// Of an event, in either of its two forms.
+WallTime time_of(const Json& event)
+{
+    for (const auto* key : {"eventTime", "lastTimestamp", "firstTimestamp"})
+        if (const auto time = parse_time(json_string_or(event, key, "")))
+            return *time;
+    return parse_time(json_string_or(member(event, "metadata"), "creationTimestamp", ""))
+        .value_or(WallTime{});
+}
+
+class KubernetesOrchestrator final : public Orchestrator {
+  public:
+    KubernetesOrchestrator(std::unique_ptr<kube::Api> api, std::string name_space, std::string identity)
+        : api_(std::move(api)), identity_(std::move(identity)), workloads_(*api_, std::move(name_space))
+    {
+    }
+
+    std::string kind() const override { return "kubernetes"; }
+    std::string identity() const override { return identity_; }
+
+    Result<std::vector<Workload>> workloads(Deadline deadline) override
+    {
+        TRY_ASSIGN(const auto all, workloads_.workloads(deadline));
+        std::vector<Workload> out;
+        for (const auto& one : all)
+            out.push_back(workload_of(*one));
+        std::ranges::sort(out, {}, &Workload::name);
+        return out;
+    }
+
+    Result<std::vector<Instance>> instances(std::string_view workload, Deadline deadline) override
+    {
+        std::vector<JsonBox> pods;
+        if (workload.empty()) {
+            TRY_ASSIGN(pods, workloads_.pods("", deadline));
+        } else {
+            TRY_ASSIGN(const auto found, workloads_.find(std::string(workload), deadline));
+            TRY_ASSIGN(pods, workloads_.pods_of(*found.object, deadline));
+        }
+        std::vector<Instance> out;
+        for (const auto& pod : pods)
+            out.push_back(instance_of(*pod));
+        std::ranges::sort(out, {}, &Instance::name);
+        return out;
+    }
+
+    Result<OrchestratorChange> scale(const ScaleRequest& request, const ChangeProgress& progress,
+                                     Deadline deadline) override
+    {
+        return kubernetes::scale(workloads_, request, progress, deadline);
+    }
+
+    Result<OrchestratorChange> restart(const RestartRequest& request, const ChangeProgress& progress,
+                                       Deadline deadline) override
+    {
+        return kubernetes::restart(workloads_, request, progress, deadline);
+    }
+
+    Result<std::optional<OrchestratorChange>> find_change(std::string_view key, Deadline deadline) override
+    {
+        TRY_ASSIGN(const auto all, workloads_.workloads(deadline));
+        for (const auto& one : all)
+            if (was_done(*one, key))
+                return std::optional(OrchestratorChange{.changed = true, .finished = rollout_of(*one).done});
+        return std::optional<OrchestratorChange>{};
+    }
+
+    Result<> logs(const LogQuery& query, const LogSink& sink, const Cancel& cancel,
+                  Deadline deadline) override
+    {
+        return pod_logs(workloads_, query, sink, cancel, deadline);
+    }
+
+    Result<std::vector<Usage>> top(std::string_view workload, Duration between, Deadline deadline) override
+    {
+        TRY_ASSIGN(const auto pods, instances(workload, deadline));
+        return pod_usage(workloads_, pods, between, deadline);
+    }
+
+    Result<std::vector<OrchestratorEvent>> events(Deadline deadline) override
+    {
+        std::vector<OrchestratorEvent> out;
+        const auto path = kube::resource_path({.plural = "events"}, workloads_.name_space());
+        TRY(api_->list(
+            path, {},
+            [&](const Json& event) {
+                out.push_back({time_of(event), json_string_or(member(event, "involvedObject"), "name", ""),
+                               json_string_or(event, "reason", ""),
+                               printable(trim(json_string_or(event, "message", "")))});
+            },
+            [&] { out.clear(); }, deadline));
+        std::ranges::stable_sort(out, {}, &OrchestratorEvent::at);
+        return out;
+    }
+
+  private:
+    std::unique_ptr<kube::Api> api_;
+    const std::string identity_;
+    WorkloadApi workloads_;
+};
+
+} // namespace
+
+Result<std::unique_ptr<Orchestrator>> make_orchestrator(std::unique_ptr<kube::Api> api,
+                                                        std::string name_space, Deadline deadline)
+{
+    TRY_ASSIGN(auto identity, identity_of(*api, name_space, deadline));
+    return std::unique_ptr<Orchestrator>(
+        std::make_unique<KubernetesOrchestrator>(std::move(api), std::move(name_space), std::move(identity)));
+}
+
+} // namespace conduit::kubernetes

@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: Apache-2.0
+// The workloads of one namespace of a cluster.
+#pragma once
+
+#include "cli/orchestrator/orchestrator.hpp"
+#include "core/kube/api.hpp"
+
+#include <memory>
+#include <string>
+
+namespace conduit::kubernetes {
+
+// Asks once who the cluster is (the uid of its namespace kube-system; its address where that may not be
+// read).
+Result<std::unique_ptr<Orchestrator>> make_orchestrator(std::unique_ptr<kube::Api> api,
+                                                        std::string name_space, Deadline deadline);
+
+} // namespace conduit::kubernetes

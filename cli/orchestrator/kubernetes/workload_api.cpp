@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/orchestrator/kubernetes/workload_api.hpp"
+
+#include "core/text.hpp"
+
+#include <algorithm>
+#include <array>
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+#include <thread>
+
+namespace conduit::kubernetes {
+namespace {
+
+constexpr int k_tries = 20;
+const std::array<kube::Resource, 3> k_kinds{kube::Resource{.group = "apps", .plural = "deployments"},
+                                            kube::Resource{.group = "apps", .plural = "statefulsets"},
+                                            kube::Resource{.group = "apps", .plural = "daemonsets"}};
+const kube::Resource k_pods{.plural = "pods"};
+
+Result<std::vector<JsonBox>> read_list(kube::Api& api, const std::string& path, const kube::Query& query,
+                                       Deadline deadline)
+{
+    std::vector<JsonBox> out;
+    TRY(api.list(
+        path, query, [&](const Json& item) { out.emplace_back(item); }, [&] { out.clear(); }, deadline));
+    return out;
+}
+
+std::string name_of(const Json& object)
+{
+    return json_string_or(member(object, "metadata"), "name", "");
+}
+
+} // namespace
+
+std::string selector_of(const Json& workload)
+{
+    const auto& selector = member(member(workload, "spec"), "selector");
+    std::vector<std::string> parts;
+    for (const auto& [key, value] : member(selector, "matchLabels").items())
+        parts.push_back(
+            fmt::format("{}={}", key, value.is_string() ? value.get<std::string>() : std::string()));
+    const auto* expressions = json_find(selector, "matchExpressions");
+    if (expressions != nullptr && expressions->is_array())
+        for (const auto& one : *expressions) {
+            const auto key = json_string_or(one, "key", "");
+            const auto how = json_string_or(one, "operator", "");
+            std::vector<std::string> values;
+            if (const auto* list = json_find(one, "values"); list != nullptr && list->is_array())
+                for (const auto& value : *list)
+                    values.push_back(value.is_string() ? value.get<std::string>() : std::string());
+            if (how == "In" || how == "NotIn")
+                parts.push_back(fmt::format("{} {} ({})", key, to_lower(how), join(values, ",")));
+            else if (how == "Exists" || how == "DoesNotExist")
+                parts.push_back((how == "Exists" ? "" : "!") + key);
+        }
+    return join(parts, ",");
+}
+
+Result<std::vector<JsonBox>> WorkloadApi::workloads(Deadline deadline)
+{
+    std::array<Result<std::vector<JsonBox>>, k_kinds.size()> lists;
+    {
+        std::vector<std::jthread> threads;
+        for (std::size_t i = 0; i < k_kinds.size(); ++i)
+            threads.emplace_back([&, i] {
+                lists.at(i) = read_list(api_, kube::resource_path(k_kinds.at(i), name_space_), {}, deadline);
+            });
+    }
+    std::vector<JsonBox> out;
+    for (auto& list : lists) {
+        if (!list)
+            return std::move(list).error();
+        std::ranges::move(*list, std::back_inserter(out));
+    }
+    return out;
+}
+
+Result<std::vector<JsonBox>> WorkloadApi::pods(const std::string& label_selector, Deadline deadline)
+{
+    kube::Query query;
+    if (!label_selector.empty())
+        query.emplace("labelSelector", label_selector);
+    return read_list(api_, kube::resource_path(k_pods, name_space_), query, deadline);
+}
+
+Result<Found> WorkloadApi::find(const std::string& name, Deadline deadline)
+{
+    for (const auto& kind : k_kinds) {
+        auto path = kube::resource_path(kind, name_space_, name);
+        auto object = api_.get(path, deadline);
+        if (object)
+            return Found{std::move(path), *std::move(object)};
+        if (object.error().kind != ErrorKind::not_found)
+            return std::move(object).error();
+    }
+    TRY_ASSIGN(const auto all, workloads(deadline));
+    std::vector<std::string> names;
+    for (const auto& one : all)
+        names.push_back(name_of(*one));
+    return fail(ErrorKind::not_found,
+                fmt::format("{} in namespace {}", unknown_name("workload", name, names), name_space_),
+                "See: conduitctl ps");
+}
+
+Result<std::vector<JsonBox>> WorkloadApi::pods_of(const Json& workload, Deadline deadline)
+{
+    const auto selector = selector_of(workload);
+    if (selector.empty())
+        return fail(ErrorKind::unknown, fmt::format("workload {} selects no pods", name_of(workload)));
+    TRY_ASSIGN(auto all, pods(selector, deadline));
+    // Labels may be shared; the owner is what counts.
+    std::erase_if(all, [&](const JsonBox& pod) { return instance_of(*pod).workload != name_of(workload); });
+    return all;
+}
+
+Result<JsonBox> WorkloadApi::update(const std::string& path,
+                                    const std::function<Result<Json>(const Json& now)>& edit,
+                                    const std::function<void()>& on_sent, Deadline deadline)
+{
+    for (int i = 0; i < k_tries; ++i) {
+        TRY_ASSIGN(auto now, api_.get(path, deadline));
+        TRY_ASSIGN(auto patch, edit(*now));
+        if (patch.is_null())
+            return now;
+        patch["metadata"]["resourceVersion"] = (*now)["metadata"]["resourceVersion"];
+        kube::WriteOptions options;
+        options.on_sent = on_sent;
+        auto written = api_.patch(path, kube::PatchType::merge, patch, options, deadline);
+        // Controllers write the status all the time: only what `edit` looks at can be stale.
+        if (written || written.error().kind != ErrorKind::stale)
+            return written;
+    }
+    return fail(ErrorKind::stale, fmt::format("{} changes faster than it can be written", path));
+}
+
+Result<> WorkloadApi::evict(const Json& pod, std::optional<Duration> drain, Deadline deadline)
+{
+    const auto& meta = member(pod, "metadata");
+    const auto name = name_of(pod);
+    // policy/v1 came with 1.21; the subresource takes the version that the server knows.
+    TRY_ASSIGN(const auto group, api_.get("/apis/policy", deadline));
+    const auto version = json_string_or(member(*group, "preferredVersion"), "version", "v1");
+    Json options{{"preconditions", {{"uid", json_string_or(meta, "uid", "")}}}};
+    if (drain)
+        options["gracePeriodSeconds"] = std::max<std::int64_t>(1, drain->count() / 1000);
+    const Json body{{"apiVersion", "policy/" + version},
+                    {"kind", "Eviction"},
+                    {"metadata", {{"name", name}, {"namespace", name_space_}}},
+                    {"deleteOptions", std::move(options)}};
+    kube::WriteOptions write;
+    write.field_manager.clear();
+    TRY(api_.create(kube::resource_path(k_pods, name_space_, name, "eviction"), body, write, deadline));
+    return {};
+}
+
+} // namespace conduit::kubernetes
