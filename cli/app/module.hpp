@@ -16,11 +16,19 @@
 namespace conduit {
 
 class HttpClient;
+namespace kube {
+class Credentials;
+class Transport;
+struct Access;
+} // namespace kube
 
 class BackendModule {
   public:
     virtual ~BackendModule() = default;
     virtual Result<std::unique_ptr<HttpClient>> http(const Cancel* cancel) = 0;
+    virtual std::unique_ptr<kube::Transport> kube(const kube::Access& access,
+                                                  std::unique_ptr<kube::Credentials> credentials,
+                                                  const Cancel* cancel) = 0;
 };
 
 inline constexpr const char* k_module_file = "libconduit_backends.so";

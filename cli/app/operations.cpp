@@ -69,6 +69,11 @@ void Operations::set_crash_points(std::unique_ptr<ops::CrashPoints> points)
     crash_ = std::move(points);
 }
 
+void Operations::set_locks(std::unique_ptr<ops::LockStore> locks)
+{
+    locks_ = std::move(locks);
+}
+
 void Operations::add_target(const std::string& kind, Maker maker)
 {
     makers_[kind] = std::move(maker);

@@ -31,6 +31,8 @@ class Operations final : public ops::TargetFinder {
     Result<Report> resume(std::string_view id, const ops::ChangeOptions& options);
     Result<ops::Served> serve_reversals_once();
 
+    void
+    set_locks(std::unique_ptr<ops::LockStore> locks); // those of the context, where they are not files here
     void set_crash_points(std::unique_ptr<ops::CrashPoints> points); // tests only
 
     ops::Journal& journal() { return *journal_; }

@@ -2,6 +2,7 @@
 #include "cli/app/wiring.hpp"
 
 #include "cli/app/operations.hpp"
+#include "cli/app/wiring_cluster.hpp"
 #include "cli/backend/agent.hpp"
 #include "cli/orchestrator/local/layout.hpp"
 #include "cli/orchestrator/local/orchestrator.hpp"
@@ -81,6 +82,8 @@ Result<std::unique_ptr<Agents>> make_context_agents(App& app)
 Result<std::unique_ptr<Orchestrator>> make_context_orchestrator(App& app)
 {
     TRY_ASSIGN(const Context* context, app.context());
+    if (context->orchestrator == OrchestratorKind::kubernetes)
+        return make_cluster_orchestrator(app, *context);
     if (context->orchestrator != OrchestratorKind::local)
         return fail(ErrorKind::failed,
                     fmt::format("context {} is run by {}, which this program cannot speak to yet",
@@ -168,6 +171,10 @@ void wire(App& app)
         operations->add_target("agent", make_control_target);
         operations->add_target("agent-and-file", make_persist_target);
         operations->add_target("local", make_local_target);
+        operations->add_target("kubernetes", make_local_target);
+        if (const auto context = a.context();
+            context && (*context)->orchestrator == OrchestratorKind::kubernetes)
+            operations->set_locks(make_cluster_locks(a, **context));
         return operations;
     });
     app.reach_checks.push_back({"agents reachable", agents_reachable});

@@ -2,6 +2,7 @@
 // The one entry of libconduit_backends.so. See cli/app/module.hpp.
 #include "cli/app/module.hpp"
 #include "core/http.hpp"
+#include "core/kube/transport.hpp"
 
 #include <string_view>
 
@@ -13,6 +14,12 @@ class Backends final : public BackendModule {
     Result<std::unique_ptr<HttpClient>> http(const Cancel* cancel) override
     {
         return make_curl_client(cancel);
+    }
+    std::unique_ptr<kube::Transport> kube(const kube::Access& access,
+                                          std::unique_ptr<kube::Credentials> credentials,
+                                          const Cancel* cancel) override
+    {
+        return kube::make_transport(access, std::move(credentials), cancel);
     }
 };
 

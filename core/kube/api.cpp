@@ -77,6 +77,14 @@ Duration retry_after(const Answer& answer)
 
 } // namespace
 
+std::string Answer::header(std::string_view name) const
+{
+    for (const auto& [key, value] : headers)
+        if (key == name)
+            return value;
+    return {};
+}
+
 std::string resource_path(const Resource& resource, std::string_view name_space, std::string_view name,
                           std::string_view subresource)
 {

@@ -335,14 +335,6 @@ class HttpTransport final : public Transport {
 
 } // namespace
 
-std::string Answer::header(std::string_view name) const
-{
-    for (const auto& [key, value] : headers)
-        if (key == name)
-            return value;
-    return {};
-}
-
 std::unique_ptr<Transport> make_transport(const Access& access, std::unique_ptr<Credentials> credentials,
                                           const Cancel* cancel)
 {
