@@ -17,12 +17,14 @@ std::string host_name()
     return ::gethostname(name.data(), name.size() - 1) == 0 ? name.data() : "unknown";
 }
 
-std::string context_line(const Context& context)
+std::string context_line(const Context& context, const std::string& name_space)
 {
     switch (context.orchestrator) {
     case OrchestratorKind::kubernetes:
-        return fmt::format("{} (kubernetes, {}, namespace {})", context.name, context.kubernetes.context,
-                           context.kubernetes.name_space);
+        return fmt::format("{} (kubernetes, {}, namespace {})", context.name,
+                           context.kubernetes.context.empty() ? "the kubeconfig's current context"
+                                                              : context.kubernetes.context,
+                           name_space.empty() ? "of the kubeconfig" : name_space);
     case OrchestratorKind::compose:
         return fmt::format("{} (compose, project {})", context.name, context.compose.project);
     case OrchestratorKind::local:
@@ -115,7 +117,7 @@ Result<ops::Host> Operations::host(const ops::ChangeOptions& options)
                    .operator_name = app_.operator_name(),
                    .host_name = host_name(),
                    .context = context->name,
-                   .context_line = context_line(*context),
+                   .context_line = context_line(*context, app_.name_space()),
                    .explicit_context = app_.global().context_from_flag,
                    .command = app_.command_line(),
                    .confirmed_by = {},

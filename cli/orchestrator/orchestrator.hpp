@@ -36,6 +36,7 @@ struct Instance {
     std::string admin_url; // empty: it has none
     std::string revision;  // of what it was started with: a fingerprint, an image, a template hash
     std::optional<LastExit> last_exit;
+    std::string problem; // why it will not become ready by itself; "" when nothing speaks against it
 };
 
 // A Deployment, a service, a group of processes.

@@ -11,6 +11,8 @@ namespace conduit::ops {
 namespace {
 
 constexpr Duration k_poll{100};
+constexpr Duration k_patience{10'000};
+constexpr Duration k_last_look{50}; // a look needs some of the time that is left
 constexpr int k_most_replicas = 10'000;
 
 Result<std::string> workload_of_path(const std::string& path)
@@ -132,8 +134,24 @@ Result<> WorkloadTarget::verify(const Step& step, const Applied& applied, Deadli
 {
     if (step.action != k_restart_action)
         return verify_scaled(step, deadline, progress);
-    TRY(verify_restarted(applied, deadline, progress));
-    return probe_all(json_string_or(*step.arguments, "workload", ""), deadline);
+    const auto workload = json_string_or(*step.arguments, "workload", "");
+    TRY(verify_restarted(workload, applied, deadline, progress));
+    return probe_all(workload, deadline);
+}
+
+// What will not mend itself ends the wait at once; a place to run may still be found.
+Result<> WorkloadTarget::check_problems(const std::string& workload, SteadyTime began, Deadline deadline)
+{
+    TRY_ASSIGN(const auto instances, orchestrator_.instances(workload, deadline));
+    for (const auto& instance : instances) {
+        const bool may_pass = instance.problem.starts_with("Unschedulable") &&
+                              std::chrono::steady_clock::now() - began < k_patience;
+        if (!instance.problem.empty() && !may_pass)
+            return fail(ErrorKind::failed,
+                        fmt::format("{} does not become ready: {}", instance.name, instance.problem),
+                        fmt::format("See: conduitctl logs {}", instance.name));
+    }
+    return {};
 }
 
 Result<> WorkloadTarget::verify_scaled(const Step& step, Deadline deadline, Progress& progress)
@@ -141,6 +159,7 @@ Result<> WorkloadTarget::verify_scaled(const Step& step, Deadline deadline, Prog
     const auto& field = step.fields.at(0);
     TRY_ASSIGN(const std::string name, workload_of_path(field.path));
     TRY_ASSIGN(const int wanted, replicas_of(*field.after, field.path));
+    const auto began = std::chrono::steady_clock::now();
     for (;;) {
         TRY_ASSIGN(const auto workloads, orchestrator_.workloads(deadline));
         TRY_ASSIGN(const Workload now, find_workload(workloads, name));
@@ -148,14 +167,15 @@ Result<> WorkloadTarget::verify_scaled(const Step& step, Deadline deadline, Prog
             return probe_all(name, deadline);
         TRY_ASSIGN(const auto instances, orchestrator_.instances(name, deadline));
         for (const auto& instance : instances)
-            if (instance.state == InstanceState::crash_loop)
+            if (instance.state == InstanceState::crash_loop && instance.problem.empty())
                 return fail(ErrorKind::failed, fmt::format("{} does not stay alive", instance.name),
                             fmt::format("See: conduitctl logs {}", instance.name));
+        TRY(check_problems(name, began, deadline));
         progress.waiting("replicas",
                          fmt::format("{} of {} ready, {} running", now.ready, wanted, now.running));
         if (stopped())
             return fail(ErrorKind::interrupted, "interrupted");
-        if (deadline.passed())
+        if (deadline.left() < k_last_look)
             return fail(ErrorKind::unverified,
                         fmt::format("{} of {} replicas of {} were ready in time", now.ready, wanted, name),
                         "Watch it: conduitctl ps");
@@ -163,9 +183,11 @@ Result<> WorkloadTarget::verify_scaled(const Step& step, Deadline deadline, Prog
     }
 }
 
-Result<> WorkloadTarget::verify_restarted(const Applied& applied, Deadline deadline, Progress& progress)
+Result<> WorkloadTarget::verify_restarted(const std::string& workload, const Applied& applied,
+                                          Deadline deadline, Progress& progress)
 {
     TRY_ASSIGN(const std::string key, json_string(*applied.data, "key"));
+    const auto began = std::chrono::steady_clock::now();
     for (;;) {
         TRY_ASSIGN(const auto change, orchestrator_.find_change(key, deadline));
         if (!change)
@@ -175,6 +197,7 @@ Result<> WorkloadTarget::verify_restarted(const Applied& applied, Deadline deadl
             return fail(ErrorKind::failed, change->error, "See: conduitctl logs");
         if (change->finished)
             return {};
+        TRY(check_problems(workload, began, deadline));
         progress.waiting("restart", "rolling");
         if (stopped())
             return fail(ErrorKind::interrupted, "interrupted");

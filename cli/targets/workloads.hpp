@@ -36,7 +36,9 @@ class WorkloadTarget : public Target {
     Result<Applied> scale(const WriteContext& context, const Step& step);
     Result<Applied> restart(const WriteContext& context, const Step& step);
     Result<> verify_scaled(const Step& step, Deadline deadline, Progress& progress);
-    Result<> verify_restarted(const Applied& applied, Deadline deadline, Progress& progress);
+    Result<> verify_restarted(const std::string& workload, const Applied& applied, Deadline deadline,
+                              Progress& progress);
+    Result<> check_problems(const std::string& workload, SteadyTime began, Deadline deadline);
     bool stopped() const { return cancel_ != nullptr && cancel_->requested(); }
     Result<> probe_all(const std::string& workload, Deadline deadline);
 

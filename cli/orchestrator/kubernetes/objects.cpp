@@ -149,6 +149,8 @@ Instance instance_of(const Json& pod)
     }
     if (const auto at = parse_time(json_string_or(status, "startTime", "")))
         out.started_at = *at;
+    if (!out.ready && out.state != InstanceState::draining)
+        out.problem = stuck_reason(pod).value_or("");
     return out;
 }
 

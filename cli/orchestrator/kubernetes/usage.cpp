@@ -50,8 +50,10 @@ Result<> add_summary(WorkloadApi& workloads, const std::string& node, ByPod& out
         if (json_string_or(reference, "namespace", "") != workloads.name_space())
             continue;
         const auto& cpu = member(pod, "cpu");
-        if (json_find(cpu, "usageNanoCores") == nullptr)
-            continue; // not measured yet: unknown, not zero
+        const bool measured = json_find(cpu, "usageNanoCores") != nullptr &&
+                              json_number_or(member(pod, "memory"), "workingSetBytes", 0) > 0;
+        if (!measured)
+            continue; // of a young pod: unknown, not zero
         Usage usage;
         usage.cpu_cores = json_number_or(cpu, "usageNanoCores", 0) / 1e9;
         usage.memory_bytes =
