@@ -18,14 +18,15 @@ constexpr std::string_view k_operations = "conduit.dev/operations";
 constexpr std::string_view k_restarted =
     "kubectl.kubernetes.io/restartedAt"; // kubectl's own, so that both agree
 
-std::vector<std::string> keys_of(const Json& workload)
+// Each "KEY", or "KEY=UID,UID" of the pods that it replaces.
+std::vector<std::string> entries_of(const Json& workload)
 {
     return split(json_string_or(member(member(workload, "metadata"), "annotations"), k_operations, ""), ' ');
 }
 
-std::string name_of(const Json& object)
+std::string uid_of(const Json& pod)
 {
-    return json_string_or(member(object, "metadata"), "name", "");
+    return json_string_or(member(pod, "metadata"), "uid", "");
 }
 
 bool asked_to_stop(WorkloadApi& workloads)
@@ -161,22 +162,29 @@ Result<OrchestratorChange> restart_some(WorkloadApi& workloads, const Found& fou
 {
     TRY_ASSIGN(const auto pods, workloads.pods_of(*found.object, deadline));
     const auto known = pod_names(pods);
-    for (const auto& name : request.instances)
-        if (!known.contains(name))
+    for (const auto& name : request.instances) // what a repeated key has replaced is gone
+        if (!known.contains(name) && !was_done(*found.object, request.key))
             return fail(ErrorKind::not_found,
                         unknown_name("instance", name, std::vector<std::string>(known.begin(), known.end())),
                         "See: conduitctl ps");
-    bool repeated = false;
-    TRY(workloads.update(
-        found.path,
-        [&](const Json& object) -> Result<Json> {
-            repeated = was_done(object, request.key);
-            return repeated ? Json() : Json{{"metadata", {{"annotations", with_key(object, request.key)}}}};
-        },
-        request.on_sent, deadline));
+    std::vector<std::string> uids;
+    for (const auto& pod : pods)
+        if (std::ranges::count(request.instances, name_of(*pod)) > 0)
+            uids.push_back(uid_of(*pod));
+    const auto entry = fmt::format("{}={}", request.key, join(uids, ","));
+    TRY_ASSIGN(const auto marked,
+               workloads.update(
+                   found.path,
+                   [&](const Json& object) -> Result<Json> {
+                       if (was_done(object, request.key))
+                           return Json();
+                       return Json{{"metadata", {{"annotations", with_key(object, entry)}}}};
+                   },
+                   request.on_sent, deadline));
+    const auto wanted = replaced_by(*marked, request.key); // of the first time, when the key comes again
     OrchestratorChange out{.changed = true};
     for (const auto& pod : pods) {
-        if (repeated || std::ranges::find(request.instances, name_of(*pod)) == request.instances.end())
+        if (std::ranges::find(wanted, uid_of(*pod)) == wanted.end())
             continue;
         if (auto evicted = workloads.evict(*pod, request.drain, deadline); !evicted) {
             if (!out.ended.empty())
@@ -195,12 +203,35 @@ Result<OrchestratorChange> restart_some(WorkloadApi& workloads, const Found& fou
 
 bool was_done(const Json& workload, std::string_view key)
 {
-    return !key.empty() && std::ranges::count(keys_of(workload), key) > 0;
+    return !key.empty() && std::ranges::any_of(entries_of(workload), [&](const std::string& entry) {
+        return std::string_view(entry).substr(0, entry.find('=')) == key;
+    });
+}
+
+std::vector<std::string> replaced_by(const Json& workload, std::string_view key)
+{
+    for (const auto& entry : entries_of(workload))
+        if (const auto at = entry.find('='); at != std::string::npos && entry.substr(0, at) == key)
+            return split(entry.substr(at + 1), ',');
+    return {};
+}
+
+Result<bool> is_finished(WorkloadApi& workloads, const Json& workload, std::string_view key,
+                         Deadline deadline)
+{
+    if (!rollout_of(workload).done)
+        return false;
+    const auto replaced = replaced_by(workload, key);
+    if (replaced.empty())
+        return true;
+    TRY_ASSIGN(const auto pods, workloads.pods_of(workload, deadline));
+    return std::ranges::none_of(
+        pods, [&](const JsonBox& pod) { return std::ranges::count(replaced, uid_of(*pod)) > 0; });
 }
 
 Json with_key(const Json& workload, std::string_view key)
 {
-    auto keys = keys_of(workload);
+    auto keys = entries_of(workload);
     keys.emplace_back(key);
     if (keys.size() > k_keys)
         keys.erase(keys.begin(), keys.end() - k_keys);

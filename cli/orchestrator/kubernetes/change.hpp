@@ -8,6 +8,12 @@ namespace conduit::kubernetes {
 
 // The last changes' keys are kept in an annotation of the workload, written together with the change itself.
 bool was_done(const Json& workload, std::string_view key);
+// The uids of the pods that the change with this key replaces one by one; none when it replaces all by the
+// template.
+std::vector<std::string> replaced_by(const Json& workload, std::string_view key);
+// Written is not done: the rollout is over, and of the pods to be replaced none lives.
+Result<bool> is_finished(WorkloadApi& workloads, const Json& workload, std::string_view key,
+                         Deadline deadline);
 Json with_key(const Json& workload, std::string_view key); // {"conduit.dev/operations": "..."}
 
 // Until the rollout is done. failed: a pod is stuck, with its reason, its last log lines in the cause, and at

@@ -16,18 +16,11 @@ int whole(const Json& object, std::string_view key, int otherwise = 0)
     return static_cast<int>(json_number_or(object, key, otherwise));
 }
 
-const Json& items(const Json& object, std::string_view key)
-{
-    static const Json k_none = Json::array();
-    const auto* value = json_find(object, key);
-    return value != nullptr && value->is_array() ? *value : k_none;
-}
-
 // The condition of this type; an empty object when there is none.
 const Json& condition(const Json& status, std::string_view type)
 {
     static const Json k_none = Json::object();
-    for (const auto& one : items(status, "conditions"))
+    for (const auto& one : list_of(status, "conditions"))
         if (json_string_or(one, "type", "") == type)
             return one;
     return k_none;
@@ -41,7 +34,7 @@ bool holds(const Json& status, std::string_view type)
 // "agent-7d9f8c6b5" of the ReplicaSet with template hash 7d9f8c6b5 is the Deployment "agent".
 std::string owner_of(const Json& meta)
 {
-    for (const auto& owner : items(meta, "ownerReferences")) {
+    for (const auto& owner : list_of(meta, "ownerReferences")) {
         if (!json_bool_or(owner, "controller", false))
             continue;
         auto name = json_string_or(owner, "name", "");
@@ -85,7 +78,7 @@ InstanceState state_of(const Json& pod, bool ready)
     if (json_find(member(pod, "metadata"), "deletionTimestamp") != nullptr)
         return InstanceState::draining;
     for (const auto* list : {"containerStatuses", "initContainerStatuses"})
-        for (const auto& container : items(status, list))
+        for (const auto& container : list_of(status, list))
             if (waits_for(container, "CrashLoopBackOff"))
                 return InstanceState::crash_loop;
     if (ready)
@@ -123,6 +116,18 @@ std::optional<std::string> stuck_container(const Json& container)
 
 } // namespace
 
+const Json& list_of(const Json& object, std::string_view key)
+{
+    static const Json k_none = Json::array();
+    const auto* value = json_find(object, key);
+    return value != nullptr && value->is_array() ? *value : k_none;
+}
+
+std::string name_of(const Json& object)
+{
+    return json_string_or(member(object, "metadata"), "name", "");
+}
+
 const Json& member(const Json& object, std::string_view key)
 {
     static const Json k_none = Json::object();
@@ -141,7 +146,7 @@ Instance instance_of(const Json& pod)
     out.revision = revision_of(member(meta, "labels"));
     out.ready = holds(status, "Ready") && json_find(meta, "deletionTimestamp") == nullptr;
     out.state = state_of(pod, out.ready);
-    for (const auto& container : items(status, "containerStatuses")) {
+    for (const auto& container : list_of(status, "containerStatuses")) {
         out.restarts += static_cast<std::uint32_t>(std::max(0, whole(container, "restartCount")));
         if (const auto ended = last_exit(container);
             ended && (!out.last_exit || ended->at > out.last_exit->at))
@@ -176,7 +181,7 @@ std::optional<std::string> stuck_reason(const Json& pod)
 {
     const auto& status = member(pod, "status");
     for (const auto* list : {"initContainerStatuses", "containerStatuses"})
-        for (const auto& container : items(status, list))
+        for (const auto& container : list_of(status, list))
             if (auto reason = stuck_container(container))
                 return reason;
     const auto& scheduled = condition(status, "PodScheduled");

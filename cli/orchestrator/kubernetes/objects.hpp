@@ -30,6 +30,8 @@ struct RolloutState {
 };
 RolloutState rollout_of(const Json& object);
 
-const Json& member(const Json& object, std::string_view key); // an empty object when it is absent
+const Json& member(const Json& object, std::string_view key);  // an empty object when it is absent
+const Json& list_of(const Json& object, std::string_view key); // an empty list when it is absent
+std::string name_of(const Json& object);                       // metadata.name
 
 } // namespace conduit::kubernetes

@@ -88,8 +88,10 @@ class KubernetesOrchestrator final : public Orchestrator {
     {
         TRY_ASSIGN(const auto all, workloads_.workloads(deadline));
         for (const auto& one : all)
-            if (was_done(*one, key))
-                return std::optional(OrchestratorChange{.changed = true, .finished = rollout_of(*one).done});
+            if (was_done(*one, key)) {
+                TRY_ASSIGN(const bool finished, is_finished(workloads_, *one, key, deadline));
+                return std::optional(OrchestratorChange{.changed = true, .finished = finished});
+            }
         return std::optional<OrchestratorChange>{};
     }
 

@@ -13,13 +13,6 @@ namespace {
 
 using ByPod = std::map<std::string, Usage>;
 
-const Json& list_in(const Json& object, std::string_view key)
-{
-    static const Json k_none = Json::array();
-    const auto* value = json_find(object, key);
-    return value != nullptr && value->is_array() ? *value : k_none;
-}
-
 Result<ByPod> from_metrics(WorkloadApi& workloads, Deadline deadline)
 {
     ByPod out;
@@ -28,13 +21,13 @@ Result<ByPod> from_metrics(WorkloadApi& workloads, Deadline deadline)
         kube::resource_path(metrics, workloads.name_space()), {},
         [&](const Json& pod) {
             Usage usage;
-            for (const auto& container : list_in(pod, "containers")) {
+            for (const auto& container : list_of(pod, "containers")) {
                 const auto& used = member(container, "usage");
                 usage.cpu_cores += quantity(json_string_or(used, "cpu", "")).value_or(0);
                 usage.memory_bytes +=
                     static_cast<std::uint64_t>(quantity(json_string_or(used, "memory", "")).value_or(0));
             }
-            out[json_string_or(member(pod, "metadata"), "name", "")] = usage;
+            out[name_of(pod)] = usage;
         },
         [&] { out.clear(); }, deadline));
     return out;
@@ -45,7 +38,7 @@ Result<> add_summary(WorkloadApi& workloads, const std::string& node, ByPod& out
 {
     TRY_ASSIGN(const auto summary,
                workloads.api().get(fmt::format("/api/v1/nodes/{}/proxy/stats/summary", node), deadline));
-    for (const auto& pod : list_in(*summary, "pods")) {
+    for (const auto& pod : list_of(*summary, "pods")) {
         const auto& reference = member(pod, "podRef");
         if (json_string_or(reference, "namespace", "") != workloads.name_space())
             continue;

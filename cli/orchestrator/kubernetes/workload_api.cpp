@@ -27,11 +27,6 @@ Result<std::vector<JsonBox>> read_list(kube::Api& api, const std::string& path, 
     return out;
 }
 
-std::string name_of(const Json& object)
-{
-    return json_string_or(member(object, "metadata"), "name", "");
-}
-
 } // namespace
 
 std::string selector_of(const Json& workload)

@@ -140,6 +140,31 @@ TEST_CASE_METHOD(Fixture, "one instance is evicted, its budget may refuse, and a
     CHECK(unknown.error().kind == ErrorKind::not_found);
 }
 
+TEST_CASE_METHOD(Fixture,
+                 "a restart that was cut off after its key is not finished, and its repetition finishes it")
+{
+    const auto pods = controller.pods("agent");
+    const RestartRequest request{.workload = "agent", .instances = {pods.at(0)}, .key = "R/1"};
+    cluster.before = [](const kube::Call& call) -> std::optional<Result<kube::Answer>> {
+        if (call.path.ends_with("/eviction"))
+            return Result<kube::Answer>(Error{ErrorKind::unreachable, "killed here"});
+        return std::nullopt;
+    };
+    CHECK_FALSE(kubernetes::restart(workloads, request, {}, Deadline(5s)));
+    cluster.before = nullptr;
+    const auto finished = [&] {
+        return is_finished(workloads, cluster.at(controller.path("agent")), "R/1", Deadline(5s)).value();
+    };
+    CHECK(was_done(cluster.at(controller.path("agent")), "R/1"));
+    CHECK_FALSE(finished());
+    REQUIRE(kubernetes::restart(workloads, request, {}, Deadline(5s)));
+    CHECK(finished());
+    const auto after = controller.pods("agent");
+    CHECK(std::ranges::count(after, pods.at(0)) == 0);
+    REQUIRE(kubernetes::restart(workloads, request, {}, Deadline(5s))); // and once more changes nothing
+    CHECK(controller.pods("agent") == after);
+}
+
 TEST_CASE_METHOD(Fixture, "an unknown workload is not found with the nearest, and a DaemonSet does not scale")
 {
     const auto unknown =

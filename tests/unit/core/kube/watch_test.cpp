@@ -122,11 +122,17 @@ TEST_CASE_METHOD(Fixture, "what will not mend itself ends it at once")
     server.reply(403, R"({"kind":"Status","code":403,"reason":"Forbidden","message":"cannot watch"})");
     const auto forbidden = follow("never");
     CHECK(forbidden.error().kind == ErrorKind::auth);
+}
+
+TEST_CASE_METHOD(Fixture, "an event that is none is said, and the thread is taken up before it")
+{
     list("a", "5");
-    server.pieces({"this is no event\n"});
-    server.replies.clear();
-    seen.clear();
-    CHECK(follow("never", 300ms).error().kind != ErrorKind::ok);
+    server.pieces({event("ADDED", "b", "6") + "this is no event\n"});
+    server.pieces({event("ADDED", "c", "7")});
+    REQUIRE(follow("add:c"));
+    CHECK(seen == "list:a whole add:b add:c ");
+    CHECK(lost.contains("no event"));
+    CHECK(version_asked(2) == "6");
 }
 
 TEST_CASE_METHOD(Fixture, "time and a stop end it, and the receiver may")
