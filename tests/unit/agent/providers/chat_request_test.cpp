@@ -42,3 +42,19 @@ TEST_CASE("what is no chat completion is refused with its place")
     REQUIRE_FALSE(deep);
     CHECK(deep.error().message == "the body is nested deeper than 64");
 }
+
+TEST_CASE("a chat completion is read with escapes, repeats and blanks as JSON allows them")
+{
+    CHECK(parse_chat(R"({"mod\u0065l":"a\"b\u00e9","messages":[]})")->model == "a\"b\u00e9");
+    CHECK(parse_chat(R"({"model":"first","messages":[],"model":"last"})")->model == "last");
+    CHECK(parse_chat(" \n{\"messages\":[{\"model\":\"inner\"}],\"x\":{\"model\":1},\"model\":\"m\"} \n")
+              ->model == "m");
+    const auto two = parse_chat(R"({"model":"m","messages":[]} {})");
+    REQUIRE_FALSE(two);
+    CHECK(two.error().message == "the body is not valid JSON at byte 29");
+    const auto cut = parse_chat(R"({"model":"m","messages":[)");
+    REQUIRE_FALSE(cut);
+    CHECK(cut.error().message == "the body is not valid JSON at byte 26");
+    CHECK(parse_chat(R"({"messages":[],"model":")" + std::string(100'000, 'm') + "\"}")->model.size() ==
+          100'000);
+}
