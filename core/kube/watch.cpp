@@ -90,6 +90,7 @@ class Watcher {
             return std::move(version).error();
         version_ = *std::move(version);
         once_ = true;
+        lost_ = false;
         pause_ = k_first_pause;
         if (!over_)
             tell(Change::whole, nullptr);
@@ -124,8 +125,10 @@ class Watcher {
             return *std::move(end);
         if (!answer)
             return std::move(answer).error();
-        if (answer->status < 300)
+        if (answer->status < 300) {
+            lost_ = false;
             return End::closed;
+        }
         auto error = error_of(*answer, call, api_.transport().server());
         if (is_expired(error))
             return End::expired;
@@ -153,6 +156,7 @@ class Watcher {
             return Result<End>(std::move(error));
         }
         pause_ = k_first_pause;
+        lost_ = false;
         if (const auto* meta = json_find(*object, "metadata"); meta != nullptr)
             if (auto version = json_string_or(*meta, "resourceVersion", ""); !version.empty())
                 version_ = std::move(version);
@@ -173,7 +177,7 @@ class Watcher {
 
     Result<> pause(const Error& error)
     {
-        if (options_.lost && pause_ == k_first_pause)
+        if (options_.lost && !std::exchange(lost_, true))
             options_.lost(error);
         const auto wait = std::exchange(pause_, std::min(pause_ * 2, k_longest_pause));
         return sleep(wait);
@@ -206,6 +210,7 @@ class Watcher {
     std::string version_;
     bool once_ = false; // a list was complete
     bool over_ = false;
+    bool lost_ = false; // and told
     Duration pause_ = k_first_pause;
 };
 
