@@ -270,6 +270,8 @@ class HttpTransport final : public Transport {
         request.headers.emplace("Accept", call.accept);
         if (piece == nullptr) // a compressed stream comes in lumps
             request.headers.emplace("Accept-Encoding", "gzip");
+        for (const auto& [name, value] : call.headers)
+            request.headers.emplace(name, value);
         request.headers.emplace("User-Agent", "conduitctl/" CONDUIT_VERSION);
         if (!call.body.empty()) {
             request.body = call.body;

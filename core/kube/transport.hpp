@@ -21,6 +21,7 @@ struct Call {
     std::string body;
     std::string content_type = "application/json";
     std::string accept = "application/json";
+    std::vector<std::pair<std::string, std::string>> headers; // besides these and the identity
     bool finish = false; // a stop that is asked for meanwhile does not cut it off: a write in flight
     std::function<void()> on_sent; // once an answer begins or the connection ended after sending
 };
@@ -45,6 +46,7 @@ class Transport { // thread-safe: each call in flight has a connection of its ow
     virtual std::string server() const = 0; // for messages
 };
 
+// The program must ignore SIGPIPE: TLS writes to a connection that has gone raise it.
 std::unique_ptr<Transport> make_transport(const Access& access, std::unique_ptr<Credentials> credentials,
                                           const Cancel* cancel = nullptr);
 
