@@ -4,6 +4,7 @@
 #include "agent/config/config.hpp"
 #include "agent/control/controller.hpp"
 #include "agent/control/inputs.hpp"
+#include "agent/open_store.hpp"
 #include "agent/server/server.hpp"
 
 #include <csignal>
@@ -18,6 +19,8 @@
 
 namespace conduit::agent {
 namespace {
+
+constexpr Duration k_cluster_beat{5'000};
 
 constexpr std::string_view k_usage =
     "usage: conduit-agent --config FILE [--name NAME] [--ready-file FILE]\n"
@@ -147,8 +150,13 @@ Result<> run(const Arguments& arguments, const Config& config, const sigset_t& s
     options.admin_tls = config.listen.admin_tls;
     TRY_ASSIGN(const auto server, Server::open(options, {limiter, health, *cache, flights, metrics, *records,
                                                          retries, log, system_clock()}));
-    TRY_ASSIGN(auto store, make_sqlite_store(config.control.path.string(), system_clock()));
+    Cancel store_ends; // outlives the store, which sets it
+    TRY_ASSIGN(auto store, open_store(config.control, store_ends, system_clock()));
     Controller::Options control{.base = config, .replica_name = replica_name(arguments, config)};
+    if (config.control.store == "configmap") { // a beat is a write that the whole cluster pays for
+        control.heartbeat_interval = k_cluster_beat;
+        control.alive_within = 4 * k_cluster_beat;
+    }
     control.version = CONDUIT_VERSION;
     control.healthy = [&health](const std::string& name) {
         return health.of(name).available(system_clock().steady());

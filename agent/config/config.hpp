@@ -135,8 +135,11 @@ struct SafetyConfig {
 };
 
 struct StoreConfig {
-    std::string store = "sqlite";
-    fs::path path;
+    std::string store = "sqlite";         // or "configmap": of the cluster that the agent runs in
+    fs::path path;                        // of the database; beside it lies the last known state
+    std::string name = "conduit-control"; // of the ConfigMap
+    std::string name_space;               // empty: the agent's own
+    fs::path kubeconfig;                  // empty: the account of the pod
 };
 
 struct RecordsConfig {

@@ -38,6 +38,14 @@ Json server_json(const ServerConfig& c)
             {"max_json_body", c.max_json_body}};
 }
 
+Json control_json(const StoreConfig& c)
+{
+    Json json{{"store", c.store}, {"path", c.path.string()}};
+    if (c.store == "configmap")
+        json.update({{"name", c.name}, {"namespace", c.name_space}, {"kubeconfig", c.kubeconfig.string()}});
+    return json;
+}
+
 } // namespace
 
 Json provider_json(const ProviderConfig& p)
@@ -131,7 +139,7 @@ Json config_json(const Config& c)
               {"moderation_key", secret(c.safety.moderation_key)},
               {"moderation_timeout", text(c.safety.moderation_timeout)},
               {"moderation_required", c.safety.moderation_required}}},
-            {"control", {{"store", c.control.store}, {"path", c.control.path.string()}}},
+            {"control", control_json(c.control)},
             {"records",
              {{"store", c.records.store},
               {"path", c.records.path.string()},

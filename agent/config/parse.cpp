@@ -14,7 +14,7 @@ constexpr std::uint64_t k_kib = 1024;
 constexpr std::uint64_t k_mib = k_kib * 1024;
 constexpr std::uint64_t k_gib = k_mib * 1024;
 constexpr std::array<std::string_view, 1> k_cache_stores{"memory"};
-constexpr std::array<std::string_view, 1> k_control_stores{"sqlite"};
+constexpr std::array<std::string_view, 2> k_control_stores{"sqlite", "configmap"};
 constexpr std::array<std::string_view, 2> k_record_stores{"sqlite", "none"};
 
 void read_address(Fields& fields, std::string_view key, HostPort& out)
@@ -115,11 +115,25 @@ void read_safety(Fields fields, SafetyConfig& out)
                                           "Add rules: PATH, or set enabled: false."));
 }
 
+// RFC 1123, as the API server wants it; a ConfigMap's may be longer, but the journal's name adds to it.
+bool is_object_name(std::string_view name)
+{
+    const auto fits = [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-'; };
+    return !name.empty() && name.size() <= 63 && std::ranges::all_of(name, fits) && name.front() != '-' &&
+           name.back() != '-';
+}
+
 void read_control(Fields fields, StoreConfig& out)
 {
     out.path = "/var/lib/conduit/control.db";
     fields.choice("store", out.store, k_control_stores);
     fields.path("path", out.path);
+    fields.text("name", out.name);
+    fields.text("namespace", out.name_space);
+    fields.path("kubeconfig", out.kubeconfig);
+    if (!is_object_name(out.name) || (!out.name_space.empty() && !is_object_name(out.name_space)))
+        fields.report(fields.node().error("'name' and 'namespace' must be names of the cluster's objects",
+                                          "Use small letters, digits and '-', at most 63."));
 }
 
 void read_records(Fields fields, RecordsConfig& out)

@@ -1,62 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/control/sqlite_state.hpp"
 
-#include "core/hash.hpp"
-#include "core/text.hpp"
+#include "agent/control/state_change.hpp"
 
-#include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
 namespace conduit::agent {
 namespace {
-
-constexpr std::size_t k_max_overrides = 10'000;
-constexpr std::size_t k_max_value = 16U << 10U;
-constexpr std::int64_t k_keep_operations_ms = 30LL * 24 * 3600 * 1000;
-
-Json value_or_null(const ControlState& state, const std::string& path)
-{
-    const auto it = state.overrides.find(path);
-    return it == state.overrides.end() ? Json() : *it->second.value;
-}
-
-// What a repeated operation is compared with: the same id must mean the same change.
-std::string patch_digest(const StatePatch& patch)
-{
-    Json json{{"set", Json::object()}, {"unset", patch.unset}};
-    for (const auto& [path, value] : patch.set)
-        json["set"][path] = *value;
-    return sha256_hex(canonical_json(json));
-}
-
-Error stale_path(const ControlState& state, const std::string& path, const Json& expected)
-{
-    const auto it = state.overrides.find(path);
-    const auto found = dump_json(value_or_null(state, path));
-    auto error = Error{ErrorKind::stale, fmt::format("{} was changed meanwhile", path),
-                       "Look at the state again and decide anew."}
-                     .with_detail("path", path)
-                     .with_detail("expected", dump_json(expected))
-                     .with_detail("found", found)
-                     .with_detail("revision", std::to_string(state.revision));
-    if (it != state.overrides.end())
-        error.details["actor"] = it->second.actor;
-    return error;
-}
-
-Result<> check_expectations(const ControlState& state, const StatePatch& patch)
-{
-    if (patch.if_revision && *patch.if_revision != state.revision)
-        return Error{
-            ErrorKind::stale,
-            fmt::format("the control state is at revision {}, not {}", state.revision, *patch.if_revision),
-            "Look at the state again and decide anew."}
-            .with_detail("revision", std::to_string(state.revision));
-    for (const auto& [path, value] : patch.expect)
-        if (canonical_json(value_or_null(state, path)) != canonical_json(*value))
-            return stale_path(state, path, *value);
-    return {};
-}
 
 void set_meta(SQLite::Database& db, const char* key, std::uint64_t value)
 {
@@ -66,12 +16,11 @@ void set_meta(SQLite::Database& db, const char* key, std::uint64_t value)
     insert.exec();
 }
 
-void erase(SQLite::Database& db, ControlState& state, const std::string& path)
+void drop(SQLite::Database& db, const std::string& path)
 {
     SQLite::Statement remove(db, "DELETE FROM state WHERE path = ?");
     remove.bind(1, path);
     remove.exec();
-    state.overrides.erase(path);
 }
 
 void put(SQLite::Database& db, const std::string& path, const Override& item)
@@ -118,10 +67,7 @@ Result<bool> seen_before(SQLite::Database& db, const StatePatch& patch)
     query.bind(1, patch.operation);
     if (!query.executeStep())
         return false;
-    if (query.getColumn(0).getString() != patch_digest(patch))
-        return fail(ErrorKind::usage,
-                    fmt::format("operation {} was used for another change", printable(patch.operation)),
-                    "Give each change an operation id of its own.");
+    TRY(check_repeated(patch, query.getColumn(0).getString()));
     return true;
 }
 
@@ -137,48 +83,29 @@ void remember(SQLite::Database& db, const StatePatch& patch, std::uint64_t revis
     insert.bind(4, ms(now));
     insert.exec();
     SQLite::Statement forget(db, "DELETE FROM operations WHERE time < ?");
-    forget.bind(1, ms(now) - k_keep_operations_ms);
+    forget.bind(1, ms(now - k_keep_operations));
     forget.exec();
 }
 
-Result<> check_fence(SQLite::Database& db, const StatePatch& patch)
+std::string fence_key(const StatePatch& patch)
 {
-    if (!patch.fence)
-        return {};
-    const auto key = "fence:" + patch.fence_scope;
-    const auto seen = read_meta(db, key.c_str());
-    if (*patch.fence < seen)
-        return Error{
-            ErrorKind::refused,
-            fmt::format("fence {} is older than {}, somebody else holds the lock", *patch.fence, seen)}
-            .with_detail("fence", std::to_string(seen));
-    if (*patch.fence > seen)
-        set_meta(db, key.c_str(), *patch.fence);
-    return {};
+    return "fence:" + patch.fence_scope;
 }
 
-Json change(SQLite::Database& db, ControlState& state, const StatePatch& patch, WallTime now)
+void keep(SQLite::Database& db, const StateChange& change)
 {
-    Json changes = Json::array();
-    for (const auto& path : patch.unset) {
-        if (!state.overrides.contains(path))
-            continue;
-        changes.push_back({{"path", path}, {"before", value_or_null(state, path)}, {"after", nullptr}});
-        erase(db, state, path);
+    if (change.history.empty())
+        return;
+    set_meta(db, "revision", change.state.revision);
+    for (const auto& path : change.touched) {
+        const auto it = change.state.overrides.find(path);
+        if (it == change.state.overrides.end())
+            drop(db, path);
+        else
+            put(db, path, it->second);
     }
-    for (const auto& [path, value] : patch.set) {
-        auto& item = state.overrides[path];
-        const auto each = patch.expires_each.find(path);
-        const auto expires_in = each == patch.expires_each.end() ? patch.expires_in : each->second;
-        if (item.revision != 0 && item.value == value && !item.expires_at && !expires_in)
-            continue;
-        changes.push_back({{"path", path}, {"before", *item.value}, {"after", *value}});
-        item = {value, patch.actor, patch.reason, patch.operation, now, std::nullopt, state.revision + 1};
-        if (expires_in)
-            item.expires_at = now + *expires_in;
-        put(db, path, item);
-    }
-    return changes;
+    for (const auto& entry : change.history)
+        add_history(db, entry);
 }
 
 } // namespace
@@ -218,50 +145,24 @@ ControlState read_state(SQLite::Database& db)
 
 void expire_state(SQLite::Database& db, ControlState& state, WallTime now)
 {
-    std::vector<std::string> due;
-    for (const auto& [path, item] : state.overrides)
-        if (item.expires_at && *item.expires_at <= now)
-            due.push_back(path);
-    if (due.empty())
-        return;
-    ++state.revision;
-    set_meta(db, "revision", state.revision);
-    for (const auto& path : due) {
-        const auto item = state.overrides.at(path);
-        Json changes = Json::array({Json{{"path", path}, {"before", *item.value}, {"after", nullptr}}});
-        add_history(db, {state.revision, now, item.actor, "expired: " + item.reason, item.operation, "expire",
-                         std::move(changes)});
-        erase(db, state, path);
-    }
+    StateChange change{std::move(state), {}, {}};
+    take_out_due(change, now);
+    keep(db, change);
+    state = std::move(change.state);
 }
 
 Result<ControlState> apply_patch(SQLite::Database& db, const StatePatch& patch, WallTime now)
 {
     TRY_ASSIGN(const bool repeated, seen_before(db, patch));
-    auto state = read_state(db);
     if (repeated)
-        return state;
-    TRY(check_fence(db, patch));
-    expire_state(db, state, now);
-    TRY(check_expectations(state, patch));
-    for (const auto& [path, value] : patch.set)
-        if (dump_json(*value).size() > k_max_value)
-            return fail(ErrorKind::usage,
-                        fmt::format("the value of {} is larger than {}", path, format_bytes(k_max_value)));
-    auto changes = change(db, state, patch, now);
-    if (state.overrides.size() > k_max_overrides)
-        return fail(ErrorKind::refused, fmt::format("more than {} overrides", k_max_overrides),
-                    "Remove some, or put them into the configuration file.");
-    const bool changed_nothing = changes.empty();
-    if (!changed_nothing) {
-        ++state.revision;
-        set_meta(db, "revision", state.revision);
-        add_history(db, {state.revision, now, patch.actor, patch.reason, patch.operation, "patch",
-                         std::move(changes)});
-    }
-    state.changed = !changed_nothing;
-    remember(db, patch, state.revision, now);
-    return state;
+        return read_state(db);
+    const auto fence = patch.fence ? read_meta(db, fence_key(patch).c_str()) : 0;
+    TRY_ASSIGN(auto change, change_state(read_state(db), patch, fence, now));
+    if (patch.fence && *patch.fence > fence)
+        set_meta(db, fence_key(patch).c_str(), *patch.fence);
+    keep(db, change);
+    remember(db, patch, change.state.revision, now);
+    return std::move(change.state);
 }
 
 } // namespace conduit::agent

@@ -186,3 +186,19 @@ TEST_CASE("a listener's TLS needs both files and names them")
     CHECK(all_faults(fmt::format("listen: {{data_tls: {{certificate: c.pem, keey: k.pem}}}}\n{}", k_own))
               .contains("keey"));
 }
+
+TEST_CASE("a control store in a cluster needs names that the cluster takes")
+{
+    const auto control = [](const std::string& text) {
+        return parse_config("providers: {openai: {kind: openai, key: \"env:HOME\"}}\ncontrol: " + text, "agent.yaml");
+    };
+    const auto good = control("{store: configmap, name: router-state, namespace: audio}");
+    REQUIRE(good);
+    CHECK(good->control.name == "router-state");
+    CHECK(good->control.name_space == "audio");
+    CHECK(control("{store: configmap}")->control.name == "conduit-control");
+    const auto bad = control("{store: configmap, name: Router_State}");
+    REQUIRE_FALSE(bad);
+    CHECK(bad.error().front().message.contains("names of the cluster's objects"));
+    CHECK_FALSE(control("{store: configmap, name: a, namespace: ../b}"));
+}
