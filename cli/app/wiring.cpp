@@ -37,6 +37,8 @@ Result<std::vector<AgentEndpoint>> local_replicas(const fs::path& dir, const Can
 Result<std::unique_ptr<Agents>> make_context_agents(App& app)
 {
     TRY_ASSIGN(const Context* context, app.context());
+    if (context->orchestrator == OrchestratorKind::kubernetes && context->agent.urls.empty())
+        return make_cluster_agents(app, *context);
     const auto dir = folder_of(app, *context);
     AgentsOptions options;
     options.actor = app.operator_name();
@@ -73,7 +75,7 @@ Result<std::unique_ptr<Agents>> make_context_agents(App& app)
         return fail(ErrorKind::failed,
                     fmt::format("context {} is run by {}, whose agents this program cannot find yet",
                                 context->name, orchestrator_name(context->orchestrator)),
-                    fmt::format("Name their admin addresses: conduitctl context set {} agent.urls '[URL]'",
+                    fmt::format("Name their admin addresses: conduitctl context set agent.urls '[URL]' -C {}",
                                 context->name));
     }
     return make_agents(std::move(options));
@@ -113,7 +115,7 @@ Result<std::unique_ptr<ops::Target>> make_control_target(App& app)
 {
     TRY_ASSIGN(Agents * agents, app.agents());
     TRY_ASSIGN(const Context* context, app.context());
-    const bool shared = context->orchestrator == OrchestratorKind::local && context->agent.urls.empty();
+    const bool shared = context->orchestrator != OrchestratorKind::compose && context->agent.urls.empty();
     return std::make_unique<ControlTarget>(*agents, app.clock(), Duration{1000}, shared, &app.cancel());
 }
 
@@ -158,6 +160,9 @@ void wire(App& app)
         (void)spawn_process(spec).has_value(); // completion goes on without
     };
     app.http_slot.set([](App& a) -> Result<std::unique_ptr<HttpClient>> {
+        const auto context = a.context();
+        if (context && (*context)->orchestrator == OrchestratorKind::kubernetes)
+            return make_cluster_http(a, **context);
         TRY_ASSIGN(BackendModule * backends, a.backends());
         return backends->http(&a.cancel());
     });

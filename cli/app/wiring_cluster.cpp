@@ -4,7 +4,13 @@
 #include "cli/app/module.hpp"
 #include "cli/orchestrator/kubernetes/orchestrator.hpp"
 #include "cli/targets/lease_store.hpp"
+#include "core/hash.hpp"
 #include "core/kube/api.hpp"
+#include "core/kube/pod_proxy.hpp"
+#include "core/text.hpp"
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
 
 namespace conduit {
 namespace {
@@ -34,6 +40,27 @@ Result<Reached> reach(App& app, const Context& context)
     const auto named = app.name_space();
     return Reached{std::make_unique<kube::Api>(std::move(transport), app.clock(), &app.cancel()),
                    named.empty() ? access.name_space : named};
+}
+
+// "namespace/secret/key"
+Result<std::string> read_secret(kube::Api& api, const std::string& location, Deadline deadline)
+{
+    const auto parts = split(location, '/');
+    if (parts.size() != 3)
+        return fail(ErrorKind::usage, fmt::format("kubernetes:{} names no key of a Secret", location),
+                    "Write kubernetes:NAMESPACE/SECRET/KEY.");
+    TRY_ASSIGN(const auto object,
+               api.get(kube::resource_path({.plural = "secrets"}, parts[0], parts[1]), deadline));
+    const auto* data = json_find(*object, "data");
+    const auto coded = data == nullptr ? std::string() : json_string_or(*data, parts[2], "");
+    auto value = base64_decode(coded);
+    if (coded.empty() || !value)
+        return fail(ErrorKind::not_found,
+                    fmt::format("Secret {} in namespace {} has no key {}", parts[1], parts[0], parts[2]),
+                    "List its keys: conduitctl secret show " + parts[1]);
+    while (value->ends_with('\n'))
+        value->pop_back();
+    return *std::move(value);
 }
 
 // Reached when a lock is first asked for: a journal is read without a cluster.
@@ -85,6 +112,49 @@ Result<std::unique_ptr<Orchestrator>> make_cluster_orchestrator(App& app, const 
     TRY_ASSIGN(auto reached, reach(app, context));
     return kubernetes::make_orchestrator(std::move(reached.api), std::move(reached.name_space),
                                          app.deadline(k_limit));
+}
+
+Result<std::unique_ptr<HttpClient>> make_cluster_http(App& app, const Context& context)
+{
+    TRY_ASSIGN(auto reached, reach(app, context));
+    TRY_ASSIGN(BackendModule * backends, app.backends());
+    TRY_ASSIGN(auto other, backends->http(&app.cancel()));
+    const std::shared_ptr<kube::Api> api = std::move(reached.api);
+    return kube::make_pod_client({api, &api->transport()}, std::move(other));
+}
+
+Result<std::unique_ptr<Agents>> make_cluster_agents(App& app, const Context& context)
+{
+    TRY_ASSIGN(auto reached, reach(app, context));
+    TRY_ASSIGN(Orchestrator * orchestrator, app.orchestrator());
+    const std::shared_ptr<kube::Api> api = std::move(reached.api);
+    AgentsOptions options;
+    options.identity = orchestrator->identity();
+    options.start_hint = "See what runs: conduitctl ps. A router's pod names its admin port \"admin\".";
+    options.actor = app.operator_name();
+    options.client = [api] { return kube::make_pod_client({api, &api->transport()}, nullptr); };
+    options.token = [&app, &context, api]() -> Result<std::string> {
+        const auto& ref = context.agent.token;
+        if (ref.source == SecretRef::Source::kubernetes)
+            return read_secret(*api, ref.location, app.deadline(k_limit));
+        if (!ref.set())
+            return fail(ErrorKind::auth, fmt::format("context {} names no token of its agents", context.name),
+                        fmt::format("Say where it lives: conduitctl context set agent.token "
+                                    "kubernetes:NAMESPACE/SECRET/KEY -C {}",
+                                    context.name));
+        TRY_ASSIGN(const auto secret, app.secret(ref));
+        return secret.reveal();
+    };
+    options.discover = [&context, orchestrator](Deadline deadline) -> Result<std::vector<AgentEndpoint>> {
+        TRY_ASSIGN(const auto pods, orchestrator->instances(context.agent.workload, deadline));
+        std::vector<AgentEndpoint> endpoints;
+        for (const auto& pod : pods)
+            if (!pod.admin_url.empty() &&
+                (pod.state == InstanceState::ready || pod.state == InstanceState::not_ready))
+                endpoints.push_back({pod.name, pod.admin_url});
+        return endpoints;
+    };
+    return make_agents(std::move(options));
 }
 
 std::unique_ptr<ops::LockStore> make_cluster_locks(App& app, const Context& context)

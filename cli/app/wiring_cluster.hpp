@@ -3,12 +3,17 @@
 #pragma once
 
 #include "cli/app/app.hpp"
+#include "cli/backend/agent.hpp"
 #include "cli/ops/lock.hpp"
 #include "cli/orchestrator/orchestrator.hpp"
 
 namespace conduit {
 
 Result<std::unique_ptr<Orchestrator>> make_cluster_orchestrator(App& app, const Context& context);
+// To pods through the API server, and to every other address as always.
+Result<std::unique_ptr<HttpClient>> make_cluster_http(App& app, const Context& context);
+// Every replica that runs, through the API server. Those that crash, begin or drain are not asked.
+Result<std::unique_ptr<Agents>> make_cluster_agents(App& app, const Context& context);
 std::unique_ptr<ops::LockStore> make_cluster_locks(App& app, const Context& context);
 
 } // namespace conduit

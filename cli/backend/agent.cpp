@@ -78,7 +78,7 @@ class HttpAgents final : public Agents {
         TRY_ASSIGN(auto found, options_.discover(deadline));
         if (found.empty())
             return fail(ErrorKind::unreachable, fmt::format("no agent is running in {}", options_.identity),
-                        "Start one: conduitctl local up");
+                        options_.start_hint);
         return found;
     }
 

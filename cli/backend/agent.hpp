@@ -54,6 +54,7 @@ class Agents {
 
 struct AgentsOptions {
     std::string identity;
+    std::string start_hint = "Start one: conduitctl local up"; // when nobody runs
     // Asked anew for each command: replicas come and go.
     std::function<Result<std::vector<AgentEndpoint>>(Deadline)> discover;
     std::function<Result<std::string>()> token; // read when first needed

@@ -106,7 +106,7 @@ Result<Report> max(App& app, const ScaleOptions& o)
     if (!context->guards.max_replicas)
         return fail(
             ErrorKind::refused, fmt::format("context {} declares no max_replicas", context->name),
-            fmt::format("Declare it: conduitctl context set {} guards.max_replicas 10", context->name));
+            fmt::format("Declare it: conduitctl context set guards.max_replicas 10 -C {}", context->name));
     return scale_to(app, o.workload, *context->guards.max_replicas, o.change);
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/orchestrator/kubernetes/orchestrator.hpp"
 
+#include "cli/orchestrator/kubernetes/admin_port.hpp"
 #include "cli/orchestrator/kubernetes/change.hpp"
 #include "cli/orchestrator/kubernetes/pod_logs.hpp"
 #include "cli/orchestrator/kubernetes/usage.hpp"
@@ -66,8 +67,10 @@ class KubernetesOrchestrator final : public Orchestrator {
             TRY_ASSIGN(pods, workloads_.pods_of(*found.object, deadline));
         }
         std::vector<Instance> out;
-        for (const auto& pod : pods)
+        for (const auto& pod : pods) {
             out.push_back(instance_of(*pod));
+            out.back().admin_url = admin_url_of(*pod, api_->transport().server());
+        }
         std::ranges::sort(out, {}, &Instance::name);
         return out;
     }
