@@ -109,8 +109,9 @@ class ConfigMapStore final : public ControlStore {
     {
         {
             const std::lock_guard lock(mutex_);
-            TRY(standing());
-            if (!is_due(known_.state, clock_.now()))
+            if (!missing_)
+                TRY(standing());
+            if (!missing_ && !is_due(known_.state, clock_.now()))
                 return known_.state.revision;
         }
         bool sent = false;
@@ -178,6 +179,10 @@ class ConfigMapStore final : public ControlStore {
         const std::lock_guard lock(mutex_);
         if (older(version_of(object), version_))
             return;
+        if (!has_state(object) && known_.state.revision > 0) {
+            miss("emptied");
+            return;
+        }
         auto document = read_document(object);
         if (!document) { // what was good stays in use
             trouble_ = document.error();
@@ -185,19 +190,30 @@ class ConfigMapStore final : public ControlStore {
         }
         known_ = *std::move(document);
         version_ = version_of(object);
+        missing_ = false;
         trouble_.reset();
     }
 
     void take_absence()
     {
         const std::lock_guard lock(mutex_);
-        version_.clear(); // a new one begins anew, and its versions are higher anyway
         trouble_.reset();
         if (known_.state.revision > 0)
-            trouble_ = Error{
-                ErrorKind::unreachable,
-                fmt::format("ConfigMap {} in namespace {} was removed", options_.name, options_.name_space),
-                "What was known stays in force and is written again with the next change."};
+            miss("removed");
+    }
+
+    // Nobody takes every override away by removing an object: what was known stays in force, and is written
+    // again as soon as there is a place for it. With mutex_ held.
+    void miss(std::string_view what)
+    {
+        version_.clear(); // of the next one; its versions are higher anyway
+        missing_ = true;
+        trouble_ = Error{
+            ErrorKind::unreachable,
+            fmt::format("ConfigMap {} in namespace {} was {}", options_.name, options_.name_space, what),
+            fmt::format("What was known stays in force. It is written back where the agent may "
+                        "create it; else: kubectl -n {} create configmap {}",
+                        options_.name_space, options_.name)};
     }
 
     void lose(const Error& error)
@@ -305,6 +321,15 @@ class ConfigMapStore final : public ControlStore {
         return api_->replace(path, map, options, Deadline(k_call));
     }
 
+    bool restore(const Json& map, ControlDocument& document) const
+    {
+        const std::lock_guard lock(mutex_);
+        const bool restores = !has_state(map) && known_.state.revision > 0;
+        if (restores)
+            document = known_;
+        return restores;
+    }
+
     // Reads, lets `edit` decide (false: nothing to write) and writes if nobody else did meanwhile; else anew.
     // sent: a write left us, whatever came of it; repeatable: then `edit` tells whether it arrived.
     template <class Edit> Result<> rewrite(bool repeatable, bool& sent, const Edit& edit)
@@ -312,16 +337,12 @@ class ConfigMapStore final : public ControlStore {
         const std::lock_guard writing(write_mutex_);
         for (int i = 0; i < k_tries; ++i) {
             TRY_ASSIGN(auto map, read(path_));
-            ControlDocument document;
-            if (version_of(map).empty()) {
-                const std::lock_guard lock(mutex_);
-                document = known_; // it was removed: nothing is lost
-            } else {
+            if (!version_of(map).empty())
                 take(map);
-                TRY_ASSIGN(document, read_document(map));
-            }
+            TRY_ASSIGN(auto document, read_document(map));
+            const bool restores = restore(map, document);
             TRY_ASSIGN(const bool wanted, edit(document));
-            if (!wanted)
+            if (!wanted && !restores)
                 return {};
             TRY(write_document(map, document));
             const auto written = put(path_, map);
@@ -350,6 +371,7 @@ class ConfigMapStore final : public ControlStore {
     std::string version_; // of known_
     std::optional<Error> trouble_ = Error{ErrorKind::unreachable, "the API server has not answered yet"};
     bool lost_ = false;
+    bool missing_ = false; // there was a state, and its ConfigMap is empty or gone
     SteadyTime looked_{};
     std::jthread watching_; // last: it uses everything above
 };

@@ -21,8 +21,9 @@ struct ConfigMapStoreOptions {
 };
 
 // cancel: of the transport inside `api`; the store sets it at its end, so that its watch is cut. A ConfigMap
-// that is not there is the empty state; one that was removed meanwhile is written again with the next change,
-// from what was known. Never fails at the beginning: a server that is away is what revision() says.
+// that is not there is the empty state; one that was removed or emptied meanwhile is filled from what was
+// known, by expire_due() or the next change. Never fails at the beginning: a server that is away is what
+// revision() says.
 std::unique_ptr<ControlStore> make_configmap_store(std::unique_ptr<kube::Api> api, Cancel& cancel,
                                                    ConfigMapStoreOptions options, const Clock& clock);
 

@@ -105,6 +105,11 @@ Error unreadable(const Json& config_map, Error error)
 
 } // namespace
 
+bool has_state(const Json& config_map)
+{
+    return !trim(data_of(config_map, k_state)).empty();
+}
+
 Result<ControlDocument> read_document(const Json& config_map)
 {
     ControlDocument document;

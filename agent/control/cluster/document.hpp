@@ -25,6 +25,8 @@ struct ControlDocument {
     std::vector<HistoryEntry> history;           // oldest first
 };
 
+bool has_state(const Json& config_map); // somebody has written one, be it an empty one
+
 // data."state.json", "operations.jsonl", "history.jsonl", "fences.json". Without data: the empty state.
 // failed when the state cannot be read; of history and operations what is broken is left out.
 Result<ControlDocument> read_document(const Json& config_map);

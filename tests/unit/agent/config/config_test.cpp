@@ -190,7 +190,8 @@ TEST_CASE("a listener's TLS needs both files and names them")
 TEST_CASE("a control store in a cluster needs names that the cluster takes")
 {
     const auto control = [](const std::string& text) {
-        return parse_config("providers: {openai: {kind: openai, key: \"env:HOME\"}}\ncontrol: " + text, "agent.yaml");
+        return parse_config("providers: {openai: {kind: openai, key: \"env:HOME\"}}\ncontrol: " + text,
+                            "agent.yaml");
     };
     const auto good = control("{store: configmap, name: router-state, namespace: audio}");
     REQUIRE(good);

@@ -83,6 +83,20 @@ TEST_CASE_METHOD(Fixture, "a ConfigMap that was removed loses no override: the n
     CHECK(read_document(cluster.at(k_path))->history.size() == 2);
 }
 
+TEST_CASE_METHOD(Fixture, "a ConfigMap that was emptied is filled again without any change")
+{
+    open();
+    REQUIRE(sees(0));
+    REQUIRE(store->apply(set("a", 1)));
+    auto emptied = cluster.at(k_path);
+    emptied.erase("data");
+    cluster.put(k_path, emptied);
+    CHECK(trouble() == "ConfigMap conduit-control in namespace audio was emptied");
+    CHECK(*store->expire_due() == 1);
+    CHECK(sees(1));
+    CHECK(read_document(cluster.at(k_path))->state.overrides.contains("a"));
+}
+
 TEST_CASE_METHOD(Fixture, "a write whose answer was lost is found by its operation and not repeated")
 {
     open();
