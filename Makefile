@@ -28,7 +28,8 @@ dev: deps
 
 test: dev ## Build everything and run every test
 	@tests/integration/openai/install
-	@ctest --test-dir build/$(PRESET) --output-on-failure -j$(JOBS)
+	@ctest --test-dir build/$(PRESET) --output-on-failure -j$(JOBS) -LE '^cluster$$'
+	@tests/cluster/test build/$(PRESET)
 
 demo: build ## Route real speech, break a provider, move the traffic, prove it, take it back
 	@tests/demo/demo

@@ -3,6 +3,7 @@
 // address (the node of tests/cluster is this machine).
 import { execFileSync } from 'node:child_process';
 import http from 'node:http';
+import path from 'node:path';
 
 export class Fleet {
   constructor(ctl, space, root) {
@@ -15,6 +16,11 @@ export class Fleet {
 
   kubectl(...words) {
     return execFileSync('kubectl', ['-n', this.space, ...words], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
+  }
+
+  // The node's own parts: part('stop', 'apiserver').
+  part(verb, name) {
+    execFileSync(this.cluster, [verb, name], { stdio: 'ignore', env: { ...process.env, KUBE_STATE: path.dirname(process.env.KUBECONFIG) } });
   }
 
   // {code, out, err}; never throws.

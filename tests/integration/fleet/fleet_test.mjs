@@ -2,7 +2,8 @@
 // One fleet of five replicas on a real cluster: node fleet_test.mjs CTL NAMESPACE ROOT
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
-import { Checks, pause, until } from '../stack/stack.mjs';
+import path from 'node:path';
+import { Checks, until } from '../stack/stack.mjs';
 import { Fleet, percentile } from './fleet.mjs';
 
 const fleet = new Fleet(...process.argv.slice(2));
@@ -141,5 +142,38 @@ await t.check('who may not use the pod proxy is told so, and nothing changes', a
   assert.equal((await fleet.call(pods[0], 'GET', '/admin/v1/state')).body.revision, before);
 });
 
-await pause(0);
+const ours = fs.existsSync(`${path.dirname(process.env.KUBECONFIG)}/apiserver.pid`);
+if (ours) await t.check('without the API server the replicas route on, and one that starts anew takes the state from its disk', async () => {
+  const { body } = await fleet.patch(pods[0], { 'providers/google/weight': 44 });
+  await everywhere(body.revision, 5000);
+  fleet.part('stop', 'apiserver');
+  try {
+    await until(async () => {
+      const all = await Promise.all(pods.map((pod) => fleet.control(pod)));
+      return all.every((control) => control.store_ok === false);
+    }, 20000, 'every replica says that it has lost its store');
+    const anew = pods[3];
+    const pid = fleet.pid(anew);
+    process.kill(pid, 'SIGKILL');
+    await until(async () => {
+      const ready = await fleet.call(anew, 'GET', '/health/ready').catch(() => undefined);
+      return ready?.status === 200;
+    }, 60000, 'it is ready again');
+    assert.notEqual(fleet.pid(anew), pid);
+    assert.equal((await fleet.control(anew)).from_disk, true);
+    for (const pod of pods) assert.equal((await provider(pod, 'google')).weight, 44, pod.name);
+    const refused = await fleet.patch(anew, { 'providers/google/weight': 45 });
+    assert.ok(refused.status >= 500, JSON.stringify(refused));
+  } finally {
+    fleet.part('start', 'apiserver');
+  }
+  await until(async () => {
+    const all = await Promise.all(pods.map((pod) => fleet.control(pod)));
+    return all.every((control) => control.store_ok && !control.from_disk);
+  }, 60000, 'every replica has its store again');
+  const after = await fleet.patch(pods[3], { 'providers/google/weight': 45 });
+  assert.equal(after.status, 200, JSON.stringify(after.body));
+  await everywhere(after.body.revision, 5000);
+});
+
 t.end();
