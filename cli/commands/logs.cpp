@@ -67,7 +67,9 @@ Result<Report> logs_run(App& app, const LogsOptions& o)
     TRY(orchestrator->logs(query, sink, app.cancel(), deadline));
     TRY(emitted);
     Report report;
-    report.data = Json{{"lines", count}};
+    using enum OutputFormat; // people pipe the lines: no summary follows them
+    const auto form = app.global().output;
+    report.data = form == json || form == yaml || form == jsonpath ? Json{{"lines", count}} : Json::object();
     return report;
 }
 
