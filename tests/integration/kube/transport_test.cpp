@@ -5,6 +5,7 @@
 #include "tests/support/wait.hpp"
 
 #include <atomic>
+#include <cstdlib>
 #include <fmt/format.h>
 #include <httplib.h>
 #include <mutex>
@@ -151,6 +152,21 @@ TEST_CASE("a server of the kubeconfig's authority is believed, any other is not 
     CHECK(transport_to(access)->send(k_pods, Deadline(5s)).error().kind == ErrorKind::unreachable);
     access.cluster.insecure = true; // only when the file says so
     CHECK(transport_to(access)->send(k_pods, Deadline(5s)));
+}
+
+TEST_CASE("where the kubeconfig names an authority, those of the system are not believed")
+{
+    const ApiServer server;
+    auto access = server.access();
+    REQUIRE(::setenv("SSL_CERT_FILE", certificates().file("servers.pem").c_str(), 1) == 0);
+    access.cluster.ca = {};
+    const auto system = transport_to(access)->send(k_pods, Deadline(5s));
+    access.cluster.ca.data = certificates().text("clients.pem");
+    const auto stranger = transport_to(access)->send(k_pods, Deadline(5s));
+    ::unsetenv("SSL_CERT_FILE");
+    CHECK(system);
+    REQUIRE_FALSE(stranger);
+    CHECK(stranger.error().kind == ErrorKind::unreachable);
 }
 
 TEST_CASE("the certificate's name counts, and tls-server-name says another one")
