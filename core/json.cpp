@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/json.hpp"
 
+#include "core/json_items.hpp"
+
 #include <cmath>
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -41,29 +43,7 @@ bool JsonBox::operator==(const JsonBox& other) const
 
 Result<Json> parse_json(std::string_view text, JsonLimits limits)
 {
-    if (text.size() > limits.max_bytes)
-        return fail(ErrorKind::failed, fmt::format("JSON document of {} bytes is larger than the limit of {}",
-                                                   text.size(), limits.max_bytes));
-    // Depth is checked before the recursive parser sees the text, so that it cannot exhaust the stack.
-    std::size_t depth = 0;
-    bool in_string = false;
-    for (std::size_t i = 0; i < text.size(); ++i) {
-        const char c = text[i];
-        if (in_string) {
-            if (c == '\\')
-                ++i;
-            else if (c == '"')
-                in_string = false;
-        } else if (c == '"') {
-            in_string = true;
-        } else if (c == '{' || c == '[') {
-            if (++depth > limits.max_depth)
-                return fail(ErrorKind::failed,
-                            fmt::format("JSON is nested deeper than {}", limits.max_depth));
-        } else if ((c == '}' || c == ']') && depth > 0) {
-            --depth;
-        }
-    }
+    TRY(check_json_size(text, limits));
     try {
         return Json::parse(text);
     } catch (const nlohmann::json::parse_error& e) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/kube/api.hpp"
 
+#include "core/json_items.hpp"
 #include "core/text.hpp"
 #include "core/url.hpp"
 
@@ -225,7 +226,9 @@ Result<std::string> Api::list(const std::string& path, const Query& query,
         page_query.emplace("limit", "500");
         if (!go_on.empty())
             page_query.emplace("continue", go_on);
-        auto page = get(path, deadline, page_query);
+        const auto answer = ask({.path = with_query(path, page_query)}, deadline);
+        auto page = answer ? parse_json_items(answer->body, "items", {"managedFields"}, item, k_limits)
+                           : Result<Json>(answer.error());
         if (!page && is_expired(page.error()) && !first) {
             restart();
             go_on.clear();
@@ -233,12 +236,10 @@ Result<std::string> Api::list(const std::string& path, const Query& query,
         }
         if (!page)
             return std::move(page).error();
-        const auto* items = json_find(**page, "items");
+        const auto* items = json_find(*page, "items");
         if (items == nullptr || !(items->is_array() || items->is_null()))
             return fail(ErrorKind::unknown, fmt::format("the answer to {} has no list of items", path));
-        for (const auto& one : *items)
-            item(one);
-        const auto* meta = json_find(**page, "metadata");
+        const auto* meta = json_find(*page, "metadata");
         go_on = meta == nullptr ? std::string() : json_string_or(*meta, "continue", "");
         if (go_on.empty())
             return meta == nullptr ? std::string() : json_string_or(*meta, "resourceVersion", "");

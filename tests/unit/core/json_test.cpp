@@ -1,4 +1,5 @@
 #include "core/json.hpp"
+#include "core/json_items.hpp"
 #include "core/json_text.hpp"
 #include "tests/support/catch.hpp"
 
@@ -45,4 +46,36 @@ TEST_CASE("a quoted text is what a document would give")
     for (const std::string text :
          {"", "plain", "with \"quotes\" and \\", "line\nfeed\t\x01", "Grüße", "\xff broken", "\x7f"})
         CHECK(quoted_json(text) == dump_json(Json(text)));
+}
+
+TEST_CASE("the items of a list come one at a time, and the rest stays")
+{
+    const std::string text =
+        R"({"kind":"List","items":[{"a":1,"noise":{"x":[1]},"in":{"noise":2,"b":3}},{"a":2}],)"
+        R"("metadata":{"continue":"x","items":[{"a":9}]}})";
+    std::vector<std::string> seen;
+    const auto rest = parse_json_items(text, "items", {"noise"},
+                                       [&](const Json& item) { seen.push_back(dump_json(item)); });
+    REQUIRE(rest);
+    CHECK(seen == std::vector<std::string>{R"({"a":1,"in":{"b":3}})", R"({"a":2})"});
+    CHECK(dump_json(*rest) == R"({"kind":"List","items":[],"metadata":{"continue":"x","items":[{"a":9}]}})");
+}
+
+TEST_CASE("a list that is broken, too deep or none is told as any document")
+{
+    std::size_t items = 0;
+    const auto read = [&](const std::string& text) {
+        items = 0;
+        return parse_json_items(text, "items", {}, [&](const Json&) { ++items; }, {1'000, 8});
+    };
+    CHECK(read(R"({"items":[{"a":1},{"a")").error().message == "not valid JSON at byte 23");
+    CHECK(items == 1);
+    CHECK_FALSE(read(R"({"items":[)" + std::string(20, '[')));
+    CHECK_FALSE(read(std::string(2'000, ' ')));
+    CHECK_FALSE(read(""));
+    CHECK(read("[]"));
+    CHECK(read(R"({"items":null})"));
+    CHECK(items == 0);
+    CHECK(read(R"({"items":[1,"x",[{"a":1}]]})"));
+    CHECK(items == 3);
 }
