@@ -57,7 +57,7 @@ class PortSession final : public PortStream {
             set_fault(ran.error());
         flush();
         // A client learns from a reset, and not from an end, that what it has is not all.
-        if (fault()) {
+        if (fault() || tired_) {
             const linger reset{1, 0};
             ::setsockopt(local_.get(), SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
         }
@@ -155,6 +155,7 @@ class PortSession final : public PortStream {
     void look()
     {
         const bool quiet = half_closed_ && idle_.passed() && socket_->queued() == 0 && to_local_.empty();
+        tired_ = tired_ || quiet;
         if (quiet || cut_ || cancel_.requested())
             stop();
     }
@@ -186,7 +187,7 @@ class PortSession final : public PortStream {
     std::string to_local_;
     std::size_t at_ = 0;
     bool waiting_to_write_ = false, held_back_ = false, half_closed_ = false, local_gone_ = false;
-    bool stopped_ = false;
+    bool stopped_ = false, tired_ = false;
     Deadline idle_ = Deadline::never();
     std::atomic<bool> cut_{false}, ended_{false};
     mutable std::mutex mutex_;

@@ -60,7 +60,11 @@ class SocketStreams final : public Streams {
     {
         const auto limit = deadline.sooner(k_handshake);
         TRY_ASSIGN(const auto identity, credentials_->get(false, limit));
-        TRY_ASSIGN(auto opened, open_web_socket(access_, identity, upgrade, cancel, limit));
+        auto tried = open_web_socket(access_, identity, upgrade, cancel, limit);
+        if (!tried && tried.error().kind == ErrorKind::unreachable && cancel.requested())
+            return fail(ErrorKind::interrupted,
+                        fmt::format("interrupted while connecting to {}", access_.cluster.server));
+        TRY_ASSIGN(auto opened, std::move(tried));
         if (!opened.socket && opened.refusal.status == 401) {
             TRY_ASSIGN(const auto fresh, credentials_->get(true, limit));
             TRY_ASSIGN(opened, open_web_socket(access_, fresh, upgrade, cancel, limit));
