@@ -5,10 +5,12 @@
 #include "cli/app/app.hpp"
 #include "cli/ops/lock.hpp"
 #include "cli/orchestrator/orchestrator.hpp"
+#include "cli/orchestrator/streams.hpp"
 
 namespace conduit {
 
 Result<std::unique_ptr<Orchestrator>> make_cluster_orchestrator(App& app, const Context& context);
+Result<std::unique_ptr<InstanceStreams>> make_cluster_streams(App& app, const Context& context);
 std::unique_ptr<ops::LockStore> make_cluster_locks(App& app, const Context& context);
 
 } // namespace conduit
