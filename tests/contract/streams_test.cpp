@@ -255,6 +255,9 @@ TEST_CASE("a terminal there has the size of the one here")
     CONDUIT_NEEDS_CLUSTER;
     const Cancel cancel;
     std::string out;
+    int ends[2] = {-1, -1};
+    REQUIRE(::pipe(static_cast<int*>(ends)) == 0);
+    const UniqueFd in(ends[0]), writer(ends[1]); // an input that does not end
     std::atomic<int> columns{111};
     const RemoteIo io{.out =
                           [&](std::string_view bytes) {
@@ -264,15 +267,15 @@ TEST_CASE("a terminal there has the size of the one here")
                               return true;
                           },
                       .err = {},
-                      .in = -1,
+                      .in = in.get(),
                       .end_in = true,
                       .size = [&] { return TerminalSize{static_cast<std::uint16_t>(columns.load()), 37}; }};
-    const auto end = w.streams->exec(
-        {"box",
-         "main",
-         {"sh", "-c", "exec 0<&1; until stty size | grep '37 99'; do stty size; usleep 50000; done"},
-         true},
-        io, cancel, Deadline(30s));
+    const auto end =
+        w.streams->exec({"box",
+                         "main",
+                         {"sh", "-c", "until stty size | grep '37 99'; do stty size; usleep 50000; done"},
+                         true},
+                        io, cancel, Deadline(30s));
     INFO(out << (end ? std::string() : end.error().message + ": " + end.error().cause));
     REQUIRE(end);
     CHECK(end->code == 0);
