@@ -25,6 +25,7 @@ namespace conduit {
 
 class Agents;
 class App;
+class InstanceStreams;
 class Operations;
 namespace local {
 class LocalStack;
@@ -136,6 +137,8 @@ class App {
     Result<Agents*> agents();             // defined where the types are whole: app.cpp
     Slot<Orchestrator> orchestrator_slot; // what runs the instances of the context
     Result<Orchestrator*> orchestrator();
+    Slot<InstanceStreams> streams_slot; // into the instances: commands, files, ports
+    Result<InstanceStreams*> streams();
     Slot<local::LocalStack> local_slot; // what `local up` runs on this machine
     Result<local::LocalStack*> local_stack();
     Slot<Operations> operations_slot; // the engine every change goes through

@@ -11,7 +11,36 @@
 #include <unistd.h>
 
 namespace conduit {
+
+Result<std::unique_ptr<RawTerminal>> Console::make_raw()
+{
+    return fail(ErrorKind::usage, "stdin is no terminal", "Leave out -t, or run it on a terminal.");
+}
+
+bool Console::out_raw(std::string_view bytes)
+{
+    out(bytes);
+    return open();
+}
+
+bool Console::err_raw(std::string_view bytes)
+{
+    err(bytes);
+    return true;
+}
+
 namespace {
+
+class RawStdin final : public RawTerminal {
+  public:
+    explicit RawStdin(const termios& before) : before_(before) {}
+    RawStdin(const RawStdin&) = delete;
+    RawStdin& operator=(const RawStdin&) = delete;
+    ~RawStdin() override { ::tcsetattr(STDIN_FILENO, TCSADRAIN, &before_); }
+
+  private:
+    termios before_;
+};
 
 class TerminalConsole final : public Console {
   public:
@@ -82,6 +111,29 @@ class TerminalConsole final : public Console {
             if (text.size() > limit)
                 return fail(ErrorKind::usage, fmt::format("more than {} bytes on stdin", limit));
         }
+    }
+
+    int in_fd() const override { return STDIN_FILENO; }
+    bool in_is_terminal() const override { return isatty(STDIN_FILENO) == 1; }
+
+    TerminalSize size() const override
+    {
+        winsize size{};
+        if (ioctl(STDIN_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col == 0)
+            return {};
+        return {size.ws_col, size.ws_row};
+    }
+
+    Result<std::unique_ptr<RawTerminal>> make_raw() override
+    {
+        termios before{};
+        if (::tcgetattr(STDIN_FILENO, &before) != 0)
+            return Console::make_raw();
+        auto made = std::make_unique<RawStdin>(before);
+        termios raw = before;
+        ::cfmakeraw(&raw);
+        ::tcsetattr(STDIN_FILENO, TCSADRAIN, &raw);
+        return made;
     }
 
   private:

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "cli/config/secret.hpp"
+#include "core/remote_io.hpp"
 #include "core/result.hpp"
 
 #include <memory>
@@ -11,6 +12,12 @@
 #include <string_view>
 
 namespace conduit {
+
+// Keys go to a remote program as they are pressed; destruction puts the terminal back.
+class RawTerminal {
+  public:
+    virtual ~RawTerminal() = default;
+};
 
 class Console {
   public:
@@ -27,6 +34,13 @@ class Console {
     virtual Result<std::string> read_line(std::string_view prompt) = 0;
     virtual Result<Secret> read_secret(std::string_view prompt) = 0; // without echo
     virtual Result<std::string> read_stdin(std::size_t limit) = 0;   // all of it, for --from-stdin and "-"
+    // For what is handed on byte by byte to a program elsewhere.
+    virtual int in_fd() const { return -1; } // stdin; -1: there is none
+    virtual bool in_is_terminal() const { return false; }
+    virtual TerminalSize size() const { return {}; }
+    virtual Result<std::unique_ptr<RawTerminal>> make_raw();
+    virtual bool out_raw(std::string_view bytes); // false: nobody reads any more
+    virtual bool err_raw(std::string_view bytes);
 };
 
 std::unique_ptr<Console> make_terminal_console();

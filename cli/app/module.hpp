@@ -18,6 +18,7 @@ namespace conduit {
 class HttpClient;
 namespace kube {
 class Credentials;
+class Streams;
 class Transport;
 struct Access;
 } // namespace kube
@@ -29,6 +30,8 @@ class BackendModule {
     virtual std::unique_ptr<kube::Transport> kube(const kube::Access& access,
                                                   std::unique_ptr<kube::Credentials> credentials,
                                                   const Cancel* cancel) = 0;
+    virtual std::unique_ptr<kube::Streams> kube_streams(const kube::Access& access,
+                                                        std::unique_ptr<kube::Credentials> credentials) = 0;
 };
 
 inline constexpr const char* k_module_file = "libconduit_backends.so";

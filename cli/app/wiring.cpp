@@ -7,8 +7,10 @@
 #include "cli/orchestrator/local/layout.hpp"
 #include "cli/orchestrator/local/orchestrator.hpp"
 #include "cli/orchestrator/local/stack.hpp"
+#include "cli/orchestrator/local/streams.hpp"
 #include "cli/targets/config_file.hpp"
 #include "cli/targets/control_target.hpp"
+#include "cli/targets/once.hpp"
 #include "cli/targets/workloads.hpp"
 #include "core/process.hpp"
 
@@ -94,6 +96,21 @@ Result<std::unique_ptr<Orchestrator>> make_context_orchestrator(App& app)
     return local::make_orchestrator(folder_of(app, *context), &app.cancel());
 }
 
+Result<std::unique_ptr<InstanceStreams>> make_context_streams(App& app)
+{
+    TRY_ASSIGN(const Context* context, app.context());
+    if (context->orchestrator == OrchestratorKind::kubernetes)
+        return make_cluster_streams(app, *context);
+    TRY_ASSIGN(Orchestrator * orchestrator, app.orchestrator());
+    return local::make_instance_streams(*orchestrator);
+}
+
+Result<std::unique_ptr<ops::Target>> make_instances_target(App& app)
+{
+    TRY_ASSIGN(Orchestrator * orchestrator, app.orchestrator());
+    return std::make_unique<ops::OnceTarget>("instances", orchestrator->identity());
+}
+
 Result<std::unique_ptr<ops::Target>> make_local_target(App& app)
 {
     TRY_ASSIGN(Orchestrator * orchestrator, app.orchestrator());
@@ -171,10 +188,12 @@ void wire(App& app)
         return local::make_local_stack([&a] { return a.http(); });
     });
     app.orchestrator_slot.set(make_context_orchestrator);
+    app.streams_slot.set(make_context_streams);
     app.operations_slot.set([](App& a) -> Result<std::unique_ptr<Operations>> {
         auto operations = std::make_unique<Operations>(a);
         operations->add_target("agent", make_control_target);
         operations->add_target("agent-and-file", make_persist_target);
+        operations->add_target("instances", make_instances_target);
         operations->add_target("local", make_local_target);
         operations->add_target("kubernetes", make_local_target);
         if (const auto context = a.context();

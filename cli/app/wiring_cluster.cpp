@@ -3,6 +3,7 @@
 
 #include "cli/app/module.hpp"
 #include "cli/orchestrator/kubernetes/orchestrator.hpp"
+#include "cli/orchestrator/kubernetes/streams.hpp"
 #include "cli/targets/lease_store.hpp"
 #include "core/hash.hpp"
 #include "core/kube/api.hpp"
@@ -18,6 +19,7 @@ namespace {
 constexpr Duration k_limit{30'000};
 
 struct Reached {
+    kube::Access access;
     std::unique_ptr<kube::Api> api;
     std::string name_space;
 };
@@ -38,7 +40,7 @@ Result<Reached> reach(App& app, const Context& context)
     TRY_ASSIGN(BackendModule * backends, app.backends());
     auto transport = backends->kube(access, kube::make_credentials(access, app.clock()), &app.cancel());
     const auto named = app.name_space();
-    return Reached{std::make_unique<kube::Api>(std::move(transport), app.clock(), &app.cancel()),
+    return Reached{access, std::make_unique<kube::Api>(std::move(transport), app.clock(), &app.cancel()),
                    named.empty() ? access.name_space : named};
 }
 
@@ -155,6 +157,16 @@ Result<std::unique_ptr<Agents>> make_cluster_agents(App& app, const Context& con
         return endpoints;
     };
     return make_agents(std::move(options));
+}
+
+Result<std::unique_ptr<InstanceStreams>> make_cluster_streams(App& app, const Context& context)
+{
+    TRY_ASSIGN(auto reached, reach(app, context));
+    TRY_ASSIGN(BackendModule * backends, app.backends());
+    auto streams =
+        backends->kube_streams(reached.access, kube::make_credentials(reached.access, app.clock()));
+    return kubernetes::make_instance_streams(std::move(reached.api), std::move(streams),
+                                             std::move(reached.name_space));
 }
 
 std::unique_ptr<ops::LockStore> make_cluster_locks(App& app, const Context& context)

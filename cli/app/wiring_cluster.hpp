@@ -6,6 +6,7 @@
 #include "cli/backend/agent.hpp"
 #include "cli/ops/lock.hpp"
 #include "cli/orchestrator/orchestrator.hpp"
+#include "cli/orchestrator/streams.hpp"
 
 namespace conduit {
 
@@ -14,6 +15,7 @@ Result<std::unique_ptr<Orchestrator>> make_cluster_orchestrator(App& app, const 
 Result<std::unique_ptr<HttpClient>> make_cluster_http(App& app, const Context& context);
 // Every replica that runs, through the API server. Those that crash, begin or drain are not asked.
 Result<std::unique_ptr<Agents>> make_cluster_agents(App& app, const Context& context);
+Result<std::unique_ptr<InstanceStreams>> make_cluster_streams(App& app, const Context& context);
 std::unique_ptr<ops::LockStore> make_cluster_locks(App& app, const Context& context);
 
 } // namespace conduit

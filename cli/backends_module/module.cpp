@@ -2,6 +2,7 @@
 // The one entry of libconduit_backends.so. See cli/app/module.hpp.
 #include "cli/app/module.hpp"
 #include "core/http.hpp"
+#include "core/kube/streams.hpp"
 #include "core/kube/transport.hpp"
 
 #include <string_view>
@@ -20,6 +21,11 @@ class Backends final : public BackendModule {
                                           const Cancel* cancel) override
     {
         return kube::make_transport(access, std::move(credentials), cancel);
+    }
+    std::unique_ptr<kube::Streams> kube_streams(const kube::Access& access,
+                                                std::unique_ptr<kube::Credentials> credentials) override
+    {
+        return kube::make_streams(access, std::move(credentials));
     }
 };
 

@@ -2,6 +2,7 @@
 // cpp-httplib, and OpenSSL where httplib takes its objects: a certificate in memory never touches the disk.
 #include "core/kube/transport.hpp"
 
+#include "core/kube/tls.hpp"
 #include "core/text.hpp"
 #include "core/url.hpp"
 
@@ -12,7 +13,6 @@
 #include <httplib.h>
 #include <mutex>
 #include <netdb.h>
-#include <openssl/pem.h>
 #include <thread>
 
 namespace conduit::kube {
@@ -22,66 +22,6 @@ constexpr Duration k_connect_limit{10'000};
 constexpr Duration k_look{50}; // how soon a stop is noticed
 constexpr std::size_t k_max_body = 256U << 20U;
 constexpr std::size_t k_max_idle = 16;
-
-struct FreeBio {
-    void operator()(BIO* bio) const { BIO_free(bio); }
-};
-struct FreeX509 {
-    void operator()(X509* certificate) const { X509_free(certificate); }
-};
-struct FreeKey {
-    void operator()(EVP_PKEY* key) const { EVP_PKEY_free(key); }
-};
-struct FreeStore {
-    void operator()(X509_STORE* store) const { X509_STORE_free(store); }
-};
-using Bio = std::unique_ptr<BIO, FreeBio>;
-
-Bio bio_of(const std::string& pem)
-{
-    return Bio(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())));
-}
-
-// Chain: the first certificate is ours, the others are shown with it.
-struct Chain {
-    std::unique_ptr<X509, FreeX509> own;
-    std::vector<std::unique_ptr<X509, FreeX509>> others;
-    std::unique_ptr<EVP_PKEY, FreeKey> key;
-};
-
-Result<Chain> read_chain(const Identity& identity)
-{
-    TRY_ASSIGN(const auto certificates, read_pem(identity.certificate, "client certificate"));
-    TRY_ASSIGN(const auto key, read_pem(identity.key, "client key"));
-    Chain chain;
-    const auto in = bio_of(certificates);
-    chain.own.reset(PEM_read_bio_X509(in.get(), nullptr, nullptr, nullptr));
-    while (X509* next = PEM_read_bio_X509(in.get(), nullptr, nullptr, nullptr))
-        chain.others.emplace_back(next);
-    chain.key.reset(PEM_read_bio_PrivateKey(bio_of(key).get(), nullptr, nullptr, nullptr));
-    if (!chain.own || !chain.key)
-        return fail(ErrorKind::auth,
-                    chain.own ? "the client key is no PEM key" : "the client certificate is no PEM");
-    if (X509_check_private_key(chain.own.get(), chain.key.get()) != 1)
-        return fail(ErrorKind::auth, "the client key is not that of the client certificate");
-    return chain;
-}
-
-Result<std::unique_ptr<X509_STORE, FreeStore>> read_store(const Pem& ca)
-{
-    TRY_ASSIGN(const auto pem, read_pem(ca, "certificate authority"));
-    std::unique_ptr<X509_STORE, FreeStore> store(X509_STORE_new());
-    const auto in = bio_of(pem);
-    int count = 0;
-    while (X509* next = PEM_read_bio_X509(in.get(), nullptr, nullptr, nullptr)) {
-        X509_STORE_add_cert(store.get(), next);
-        X509_free(next);
-        ++count;
-    }
-    if (count == 0)
-        return fail(ErrorKind::usage, "certificate-authority holds no PEM certificate");
-    return store;
-}
 
 // httplib checks the name that it connects to; another name in the certificate needs the address told apart.
 Result<std::string> address_of(const std::string& host)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tests/cli/exit_codes.hpp"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 namespace conduit::test {
@@ -124,6 +125,32 @@ void add_workload_reads(std::vector<Case>& out)
         out.push_back({.verb = line.size() > 1 ? line[0] + " " + line[1] : line[0],
                        .words = line,
                        .faults = &workload_read_faults()});
+}
+
+void add_streams(std::vector<Case>& out)
+{
+    const Inject cut_off = [](Stage& s) {
+        s.world.streams.faults["exec"] = {interrupted, "interrupted; the command may go on"};
+    };
+    // The command stands after "--", where no flag of ours is looked for.
+    const auto before_mark = [](Words more) {
+        return [more = std::move(more)](Stage& s) {
+            s.words.insert(std::ranges::find(s.words, "--"), more.begin(), more.end());
+        };
+    };
+    out.push_back({.verb = "exec",
+                   .words = {"exec", "agent", "--", "true"},
+                   .faults = &stream_change_faults(),
+                   .more = {{usage, before_mark({"--no-such-flag"})},
+                            {not_found, before_mark({"-C", "nope"})},
+                            {partial, cut_off}}});
+    out.push_back({.verb = "cp",
+                   .words = {"cp", "FILE", "agent:copy"},
+                   .faults = &stream_change_faults(),
+                   .content = "some text\n"});
+    out.push_back({.verb = "forward",
+                   .words = {"forward", "agent", "0:9", "--timeout", "1ms"},
+                   .faults = &stream_read_faults()});
 }
 
 // What no replica can fail to apply sets a value in its place.
@@ -332,6 +359,7 @@ const std::vector<Case>& exit_code_cases()
         std::vector<Case> all;
         add_agent_reads(all);
         add_workload_reads(all);
+        add_streams(all);
         add_changes(all);
         add_records(all);
         add_contexts(all);

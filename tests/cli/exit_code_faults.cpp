@@ -24,6 +24,11 @@ Inject orchestrator_says(const char* where, ErrorKind kind)
     return [=](Stage& s) { s.world.orchestrator.faults[where] = {kind, "the supervisor says no"}; };
 }
 
+Inject streams_say(const char* where, ErrorKind kind)
+{
+    return [=](Stage& s) { s.world.streams.faults[where] = {kind, "the instance says no"}; };
+}
+
 Inject changes_meet(ErrorKind kind)
 {
     return [=](Stage& s) {
@@ -150,6 +155,25 @@ const Faults& workload_change_faults()
                                                    {partial, interrupt_after_writing},
                                                    {unverified, with({"--no-wait"})},
                                                    {unknown, changes_meet(unknown)}});
+    return faults;
+}
+
+const Faults& stream_read_faults()
+{
+    static const Faults faults = merged(common(), {{failed, streams_say("*", failed)},
+                                                   {auth, streams_say("*", auth)},
+                                                   {unreachable, streams_say("*", unreachable)},
+                                                   {unknown, streams_say("*", unknown)}});
+    return faults;
+}
+
+const Faults& stream_change_faults()
+{
+    static const Faults faults = merged(common(), {{failed, streams_say("exec", failed)},
+                                                   {refused, protect},
+                                                   {auth, streams_say("exec", auth)},
+                                                   {unreachable, streams_say("*", unreachable)},
+                                                   {unknown, streams_say("exec", unknown)}});
     return faults;
 }
 

@@ -51,8 +51,7 @@ class TestApp {
     // Each run is a new process as far as state in memory goes.
     RunResult run(const std::vector<std::string>& words)
     {
-        console.out_text.clear();
-        console.err_text.clear();
+        console.clear();
         cancel.clear();
         App app({console, clock, cancel, env, registry});
         if (setup)

@@ -5,6 +5,7 @@
 #include "cli/app/console.hpp"
 
 #include <deque>
+#include <mutex>
 #include <string>
 
 namespace conduit::test {
@@ -18,13 +19,31 @@ class TestConsole final : public Console {
     bool terminal = false;
     int columns = 100;
     bool reader_gone = false;
+    int input = -1; // stdin, for what is handed on
 
-    void out(std::string_view text) override { out_text += text; }
+    void out(std::string_view text) override
+    {
+        const std::lock_guard lock(mutex_);
+        out_text += text;
+    }
+    void clear()
+    {
+        const std::lock_guard lock(mutex_);
+        out_text.clear();
+        err_text.clear();
+    }
+    std::string out_so_far() // while another thread writes
+    {
+        const std::lock_guard lock(mutex_);
+        return out_text;
+    }
     void err(std::string_view text) override { err_text += text; }
     bool out_is_terminal() const override { return terminal; }
     bool err_is_terminal() const override { return terminal; }
     bool can_ask() const override { return terminal; }
     int width() const override { return columns; }
+    int in_fd() const override { return input; }
+    bool in_is_terminal() const override { return terminal; }
     bool open() const override { return !reader_gone; }
     Result<std::string> read_line(std::string_view prompt) override
     {
@@ -41,6 +60,9 @@ class TestConsole final : public Console {
         return Secret(std::move(answer));
     }
     Result<std::string> read_stdin(std::size_t) override { return stdin_text; }
+
+  private:
+    std::mutex mutex_;
 };
 
 } // namespace conduit::test

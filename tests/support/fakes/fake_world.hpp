@@ -6,9 +6,11 @@
 #include "cli/orchestrator/local/stack.hpp"
 #include "cli/targets/config_file.hpp"
 #include "cli/targets/control_target.hpp"
+#include "cli/targets/once.hpp"
 #include "cli/targets/workloads.hpp"
 #include "tests/support/fakes/fake_agents.hpp"
 #include "tests/support/fakes/fake_orchestrator.hpp"
+#include "tests/support/fakes/fake_streams.hpp"
 #include "tests/support/test_app.hpp"
 
 #include <memory>
@@ -67,11 +69,33 @@ class BorrowedOrchestrator final : public Orchestrator {
     Orchestrator& to_;
 };
 
+class BorrowedStreams final : public InstanceStreams {
+  public:
+    explicit BorrowedStreams(InstanceStreams& to) : to_(to) {}
+    Result<StreamPlace> place(std::string_view n, std::string_view c, Deadline d) override
+    {
+        return to_.place(n, c, d);
+    }
+    Result<RemoteEnd> exec(const ExecRequest& r, const RemoteIo& io, const Cancel& c, Deadline d) override
+    {
+        return to_.exec(r, io, c, d);
+    }
+    Result<std::unique_ptr<PortStream>> open_port(const std::string& i, std::uint16_t p, UniqueFd l,
+                                                  const Cancel& c, Deadline d) override
+    {
+        return to_.open_port(i, p, std::move(l), c, d);
+    }
+
+  private:
+    InstanceStreams& to_;
+};
+
 struct FakeWorld {
     FakeWorld()
     {
         agents.cancel = &app.cancel;
         orchestrator.cancel = &app.cancel;
+        streams.folder = app.home();
         app.setup = [this](App& a) { wire(a); };
     }
     FakeWorld(const FakeWorld&) = delete;
@@ -85,6 +109,10 @@ struct FakeWorld {
         a.orchestrator_slot.set([this](App& b) -> Result<std::unique_ptr<Orchestrator>> {
             TRY(b.context());
             return std::make_unique<BorrowedOrchestrator>(orchestrator);
+        });
+        a.streams_slot.set([this](App& b) -> Result<std::unique_ptr<InstanceStreams>> {
+            TRY(b.context());
+            return std::make_unique<BorrowedStreams>(streams);
         });
         a.local_slot.set([](App& b) -> Result<std::unique_ptr<local::LocalStack>> {
             return local::make_local_stack([&b] { return b.http(); });
@@ -103,6 +131,10 @@ struct FakeWorld {
                     std::move(control), *found, c.clock(),
                     ConfigFile(agents.config_file, app.home() / "file-keys.json"), &c.cancel());
             });
+            operations->add_target("instances", [](App& c) -> Result<std::unique_ptr<ops::Target>> {
+                TRY(c.context());
+                return std::make_unique<ops::OnceTarget>("instances", "fake-local");
+            });
             operations->add_target("local", [](App& c) -> Result<std::unique_ptr<ops::Target>> {
                 TRY_ASSIGN(Orchestrator * found, c.orchestrator());
                 return std::make_unique<ops::WorkloadTarget>(*found, ops::InstanceProbe{}, &c.cancel());
@@ -118,6 +150,7 @@ struct FakeWorld {
     TestApp app;
     FakeAgents agents{app.clock, 2};
     FakeOrchestrator orchestrator;
+    FakeStreams streams;
     std::function<std::unique_ptr<ops::CrashPoints>()> crash;
     std::function<void(App&)> more;
 };
