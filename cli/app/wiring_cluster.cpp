@@ -84,7 +84,7 @@ Result<std::unique_ptr<Orchestrator>> make_cluster_orchestrator(App& app, const 
 {
     TRY_ASSIGN(auto reached, reach(app, context));
     return kubernetes::make_orchestrator(std::move(reached.api), std::move(reached.name_space),
-                                         app.deadline(k_limit));
+                                         app.deadline(k_limit), app.paths().cache_dir / "clusters");
 }
 
 std::unique_ptr<ops::LockStore> make_cluster_locks(App& app, const Context& context)

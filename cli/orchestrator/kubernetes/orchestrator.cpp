@@ -38,8 +38,10 @@ WallTime time_of(const Json& event)
 
 class KubernetesOrchestrator final : public Orchestrator {
   public:
-    KubernetesOrchestrator(std::unique_ptr<kube::Api> api, std::string name_space, std::string identity)
-        : api_(std::move(api)), identity_(std::move(identity)), workloads_(*api_, std::move(name_space))
+    KubernetesOrchestrator(std::unique_ptr<kube::Api> api, std::string name_space, std::string identity,
+                           fs::path cache)
+        : api_(std::move(api)), identity_(std::move(identity)),
+          workloads_(*api_, std::move(name_space), std::move(cache))
     {
     }
 
@@ -131,12 +133,12 @@ class KubernetesOrchestrator final : public Orchestrator {
 
 } // namespace
 
-Result<std::unique_ptr<Orchestrator>> make_orchestrator(std::unique_ptr<kube::Api> api,
-                                                        std::string name_space, Deadline deadline)
+Result<std::unique_ptr<Orchestrator>>
+make_orchestrator(std::unique_ptr<kube::Api> api, std::string name_space, Deadline deadline, fs::path cache)
 {
     TRY_ASSIGN(auto identity, identity_of(*api, name_space, deadline));
-    return std::unique_ptr<Orchestrator>(
-        std::make_unique<KubernetesOrchestrator>(std::move(api), std::move(name_space), std::move(identity)));
+    return std::unique_ptr<Orchestrator>(std::make_unique<KubernetesOrchestrator>(
+        std::move(api), std::move(name_space), std::move(identity), std::move(cache)));
 }
 
 } // namespace conduit::kubernetes

@@ -11,8 +11,9 @@
 namespace conduit::kubernetes {
 
 // Asks once who the cluster is (the uid of its namespace kube-system; its address where that may not be
-// read).
+// read). cache: where it is kept what the server serves; empty: nowhere.
 Result<std::unique_ptr<Orchestrator>> make_orchestrator(std::unique_ptr<kube::Api> api,
-                                                        std::string name_space, Deadline deadline);
+                                                        std::string name_space, Deadline deadline,
+                                                        fs::path cache = {});
 
 } // namespace conduit::kubernetes

@@ -117,10 +117,37 @@ kube::Answer FakeCluster::handle(const kube::Call& call)
     if (special)
         if (auto own = special(call))
             return *std::move(own);
+    if (auto list = discovery(call.path))
+        return *std::move(list);
     auto done = object_call(call);
     if (call.method != "GET" && done.status < 300 && controllers)
         controllers();
     return done;
+}
+
+std::optional<kube::Answer> FakeCluster::discovery(const std::string& path) const
+{
+    if (path == "/api")
+        return answer(200, {{"kind", "APIVersions"}, {"versions", {"v1"}}});
+    Json groups = Json::array();
+    for (const auto& [version, names] : served) {
+        if (version != "v1")
+            groups.push_back({{"versions", {{{"groupVersion", version}}}}});
+        if (path != (version == "v1" ? "/api/v1" : "/apis/" + version))
+            continue;
+        Json resources = Json::array();
+        for (const auto& [name, kind] : names) {
+            const auto slash = kind.find('/');
+            resources.push_back({{"name", name}, {"namespaced", true}});
+            if (slash != std::string::npos)
+                resources.back().update(
+                    {{"group", kind.substr(0, slash)}, {"version", kind.substr(slash + 1)}});
+        }
+        return answer(200, {{"kind", "APIResourceList"}, {"resources", std::move(resources)}});
+    }
+    if (path == "/apis")
+        return answer(200, {{"kind", "APIGroupList"}, {"groups", std::move(groups)}});
+    return std::nullopt;
 }
 
 kube::Answer FakeCluster::object_call(const kube::Call& call)

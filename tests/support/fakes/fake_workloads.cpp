@@ -37,8 +37,6 @@ FakeWorkloads::FakeWorkloads(FakeCluster& cluster, std::string name_space)
     cluster_.controllers = [this] { settle(); };
     cluster_.special = [this](const kube::Call& call) -> std::optional<kube::Answer> {
         const std::string_view path = std::string_view(call.path).substr(0, call.path.find('?'));
-        if (path == "/apis/policy")
-            return json_answer(200, {{"preferredVersion", {{"version", "v1beta1"}}}});
         if (path.ends_with("/eviction"))
             return evict(std::string(path.substr(0, path.rfind('/'))));
         if (path.ends_with("/log"))
