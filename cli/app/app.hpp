@@ -25,11 +25,13 @@ namespace conduit {
 
 class Agents;
 class App;
+class Endpoints;
 class Operations;
 namespace local {
 class LocalStack;
 }
 class Orchestrator;
+class ServiceSettings;
 
 // A backend that is made when first asked for. The composition root (cli/app/wiring.cpp) or a test sets the
 // factory.
@@ -136,6 +138,10 @@ class App {
     Result<Agents*> agents();             // defined where the types are whole: app.cpp
     Slot<Orchestrator> orchestrator_slot; // what runs the instances of the context
     Result<Orchestrator*> orchestrator();
+    Slot<ServiceSettings> settings_slot; // the configuration and secrets of the context's service
+    Result<ServiceSettings*> settings();
+    Slot<Endpoints> endpoints_slot;
+    Result<Endpoints*> endpoints();
     Slot<local::LocalStack> local_slot; // what `local up` runs on this machine
     Result<local::LocalStack*> local_stack();
     Slot<Operations> operations_slot; // the engine every change goes through

@@ -3,8 +3,11 @@
 
 #include "cli/app/module.hpp"
 #include "cli/orchestrator/kubernetes/orchestrator.hpp"
+#include "cli/orchestrator/kubernetes/settings.hpp"
 #include "cli/targets/lease_store.hpp"
+#include "core/hash.hpp"
 #include "core/kube/api.hpp"
+#include "core/text.hpp"
 
 namespace conduit {
 namespace {
@@ -34,6 +37,23 @@ Result<Reached> reach(App& app, const Context& context)
     const auto named = app.name_space();
     return Reached{std::make_unique<kube::Api>(std::move(transport), app.clock(), &app.cancel()),
                    named.empty() ? access.name_space : named};
+}
+
+fs::path cache_of(App& app)
+{
+    return app.paths().cache_dir / "clusters";
+}
+
+// Made once for each operator; what it salts can be compared by nobody else.
+Result<std::string> fingerprint_salt(App& app)
+{
+    const auto file = app.paths().state_dir / "fingerprint.salt";
+    if (auto kept = read_file(file, 1U << 10U); kept && !trim(*kept).empty())
+        return std::string(trim(*kept));
+    auto salt = random_token(32);
+    TRY(make_dirs(file.parent_path()));
+    TRY(write_file(file, salt + "\n"));
+    return salt;
 }
 
 // Reached when a lock is first asked for: a journal is read without a cluster.
@@ -84,7 +104,21 @@ Result<std::unique_ptr<Orchestrator>> make_cluster_orchestrator(App& app, const 
 {
     TRY_ASSIGN(auto reached, reach(app, context));
     return kubernetes::make_orchestrator(std::move(reached.api), std::move(reached.name_space),
-                                         app.deadline(k_limit), app.paths().cache_dir / "clusters");
+                                         app.deadline(k_limit), cache_of(app));
+}
+
+Result<std::unique_ptr<ServiceSettings>> make_cluster_settings(App& app, const Context& context)
+{
+    TRY_ASSIGN(auto salt, fingerprint_salt(app));
+    TRY_ASSIGN(auto reached, reach(app, context));
+    return kubernetes::make_settings(std::move(reached.api), std::move(reached.name_space), std::move(salt),
+                                     app.deadline(k_limit), cache_of(app));
+}
+
+Result<std::unique_ptr<Endpoints>> make_cluster_endpoints(App& app, const Context& context)
+{
+    TRY_ASSIGN(auto reached, reach(app, context));
+    return kubernetes::make_endpoints(std::move(reached.api), std::move(reached.name_space), cache_of(app));
 }
 
 std::unique_ptr<ops::LockStore> make_cluster_locks(App& app, const Context& context)
