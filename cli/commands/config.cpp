@@ -72,8 +72,15 @@ ControlChange config_change(std::string verb, const std::string& path)
     return change;
 }
 
+Error no_setting()
+{
+    return {ErrorKind::usage, "SETTING is missing", "See: conduitctl config set --help"};
+}
+
 Result<Report> set(App& app, const EditOptions& o)
 {
+    if (o.words.empty())
+        return no_setting();
     const auto& path = o.words.front();
     if (!is_agent_path(path))
         return set_maps(app, map_edit(o));
@@ -90,6 +97,8 @@ Result<Report> set(App& app, const EditOptions& o)
 
 Result<Report> unset(App& app, const EditOptions& o)
 {
+    if (o.words.empty())
+        return no_setting();
     const auto& path = o.words.front();
     if (!is_agent_path(path))
         return unset_maps(app, map_edit(o));
@@ -248,8 +257,8 @@ Noun config()
                             "C-tune-cache-4", "C-tune-cache-5", "C-tune-cache-6"},
                  .backends = {"agent", "kubernetes"}},
                 [](Flags& f, EditOptions& o) {
-                    f.arg("SETTING", o.words,
-                          "KEY=VALUE, or PATH VALUE; value as YAML: 50, true, 15m, \"text\"");
+                    f.rest("SETTING", o.words,
+                           "KEY=VALUE, or PATH VALUE; value as YAML: 50, true, 15m, \"text\"");
                     f.flag("--create", o.create, "Make the ConfigMap when it is not there");
                     edit_flags(f, o);
                 },
@@ -266,7 +275,7 @@ Noun config()
                  .omitted = {{ErrorKind::rolled_back, "taking an override away cannot fail at a replica"}},
                  .backends = {"agent", "kubernetes"}},
                 [](Flags& f, EditOptions& o) {
-                    f.arg("SETTING", o.words, "Key of a ConfigMap, or path of the agents' setting");
+                    f.rest("SETTING", o.words, "Key of a ConfigMap, or path of the agents' setting");
                     edit_flags(f, o);
                 },
                 unset),

@@ -228,7 +228,9 @@ std::string change_text(const Compared& one, const KeyChange& change)
     if (change.conflict) {
         const auto by = writer_of(one, change.key);
         out +=
-            fmt::format("   (conflict: changed since a file was applied{}{})", by.empty() ? "" : ", by ", by);
+            fmt::format("   (conflict: {}{}{})",
+                        one.live.applied_known ? "changed since a file was applied" : "no file put it there",
+                        by.empty() ? "" : ", by ", by);
     }
     const auto before = masked(change.key, change.before.value_or(""));
     const auto after = masked(change.key, change.after.value_or(""));
@@ -358,12 +360,7 @@ Result<Report> apply_maps(App& app, const MapFile& o)
     change.confirm_name = names.front();
     change.summary =
         fmt::format("{} key{} of {} as in {}", keys, keys == 1 ? "" : "s", join(names, ", "), o.file);
-    change.restart = o.restart.restart || o.restart.restart_files;
-    change.restart_files = o.restart.restart_files;
-    TRY_ASSIGN(SettingsTarget * target, settings_target(app));
-    TRY_ASSIGN(const auto intent, settings_intent(*target, std::move(change), app.deadline(k_read_timeout)));
-    TRY_ASSIGN(Operations * operations, app.operations());
-    return operations->change(intent, o.change);
+    return change_settings(app, std::move(change), o.restart, o.change);
 }
 
 } // namespace conduit::commands

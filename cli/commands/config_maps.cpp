@@ -157,6 +157,13 @@ Result<> add_environment(App& app, const std::string& key, Json& items)
     return {};
 }
 
+std::string whole_line(std::string text)
+{
+    if (!text.ends_with('\n'))
+        text += '\n';
+    return text;
+}
+
 Result<Report> one_value(const SettingsMap& map, const Edit& edit, const std::string& text)
 {
     TRY_ASSIGN(const auto value, document_value(edit.key, text, *edit.path));
@@ -171,7 +178,7 @@ Result<Report> one_value(const SettingsMap& map, const Edit& edit, const std::st
                        {"map", map.name},
                        {"value", safe == plain ? value : Json(safe)},
                        {"masked", safe != plain}};
-    report.text = safe + "\n";
+    report.text = whole_line(safe);
     return report;
 }
 
@@ -254,16 +261,6 @@ Result<SettingField> field_of(Texts& texts, const Edit& edit)
                         .shown = fmt::format("{} → {}", shown(label, before), shown(label, after))};
 }
 
-Result<Report> write(App& app, SettingsChange change, const MapEdit& o)
-{
-    change.restart = o.restart.restart || o.restart.restart_files;
-    change.restart_files = o.restart.restart_files;
-    TRY_ASSIGN(SettingsTarget * target, settings_target(app));
-    TRY_ASSIGN(const auto intent, settings_intent(*target, std::move(change), app.deadline(k_read_timeout)));
-    TRY_ASSIGN(Operations * operations, app.operations());
-    return operations->change(intent, o.change);
-}
-
 } // namespace
 
 void restart_flags(Flags& flags, RestartFlags& o)
@@ -294,6 +291,31 @@ Result<SettingsTarget*> settings_target(App& app)
     if (found == nullptr)
         return fail(ErrorKind::internal, "the context has no target of settings");
     return found;
+}
+
+Result<Report> change_settings(App& app, SettingsChange change, const RestartFlags& restart,
+                               const ops::ChangeOptions& options)
+{
+    change.restart = restart.restart || restart.restart_files;
+    change.restart_files = restart.restart_files;
+    TRY_ASSIGN(SettingsTarget * target, settings_target(app));
+    TRY_ASSIGN(const auto intent, settings_intent(*target, std::move(change), app.deadline(k_read_timeout)));
+    TRY_ASSIGN(Operations * operations, app.operations());
+    TRY_ASSIGN(auto report, operations->change(intent, options));
+    const bool already = report.verdict == ErrorKind::ok && json_find(*report.data, "dry_run") == nullptr &&
+                         (*report.data)["operation"].is_null();
+    if (!already)
+        return report;
+    const auto started = target->check_started(intent.steps.front(), app.deadline(k_read_timeout));
+    if (started)
+        return report;
+    if (started.error().kind != ErrorKind::unverified)
+        return started.error();
+    report.verdict = ErrorKind::unverified;
+    report.data->update(
+        {{"verdict", kind_name(report.verdict)}, {"verified", false}, {"message", started.error().message}});
+    report.text = fmt::format("Already so, but not in effect: {}.\n", started.error().message);
+    return report;
 }
 
 Result<> check_setting(App& app, const std::string& key, const std::string& text)
@@ -359,7 +381,7 @@ Result<Report> get_maps(App& app, const std::string& key, const std::string& map
     const auto& shown_items = (*report.data)["items"];
     if (!key.empty() && shown_items.size() == 1 &&
         shown_items[0]["shown"].get<std::string>().starts_with('('))
-        report.text = shown_items[0]["value"].get<std::string>() + "\n";
+        report.text = whole_line(shown_items[0]["value"].get<std::string>());
     if (!map.empty())
         report.notes = readers_of(app, map);
     return report;
@@ -406,7 +428,7 @@ Result<Report> edit_maps(App& app, const MapEdit& o, bool with_value)
     change.resource = "configmap/" + texts->map.name;
     change.confirm_name = texts->map.name;
     change.summary = fmt::format("{} {}", with_value ? "set" : "take out", join(names, ", "));
-    return write(app, std::move(change), o);
+    return change_settings(app, std::move(change), o.restart, o.change);
 }
 
 } // namespace

@@ -11,6 +11,7 @@
 namespace conduit {
 struct SettingsMap;
 struct SettingUse;
+struct SettingsChange;
 class SettingsTarget;
 } // namespace conduit
 
@@ -48,6 +49,9 @@ Result<Report> diff_maps(App& app, const MapFile& o);
 Result<Report> apply_maps(App& app, const MapFile& o);
 
 Result<SettingsTarget*> settings_target(App& app);
+// Also where nothing is left to write: what already is so may not have reached who reads it.
+Result<Report> change_settings(App& app, SettingsChange change, const RestartFlags& restart,
+                               const ops::ChangeOptions& options);
 // usage: the text is not what the key's name says; agent.yaml is shown to the agent's own check.
 Result<> check_setting(App& app, const std::string& key, const std::string& text);
 std::string use_text(const SettingUse& use); // "audio-api (env TTS_CACHE_TTL)"

@@ -56,7 +56,7 @@ Result<Report> list(App& app)
         const auto names = readers(uses.all, secret.name);
         Json item{{"name", secret.name},
                   {"type", secret.type},
-                  {"mark", secret.mark},
+                  {"mark", secret.mark.empty() ? Json() : Json(secret.mark)},
                   {"keys", secret.keys.size()},
                   {"immutable", secret.immutable}};
         item["used_by"] = uses.known ? Json(names) : Json();
@@ -119,12 +119,16 @@ Result<Report> show(App& app, const ShowOptions& o)
                      {.head = "USED-BY", .field = "readers"}});
     report.data->update({{"name", secret.name},
                          {"type", secret.type},
-                         {"mark", secret.mark},
+                         {"mark", secret.mark.empty() ? Json() : Json(secret.mark)},
                          {"immutable", secret.immutable},
+                         {"in_clear", secret.in_clear},
                          {"created_at", time_json(secret.created)}});
     report.notes = missing_keys(secret, uses.all);
     report.notes.insert(report.notes.begin(), fmt::format("{} of type {}{}{}", secret.name, secret.type,
                                                           secret.mark.empty() ? "" : ", ", secret.mark));
+    if (secret.in_clear)
+        report.notes.emplace_back(
+            "an annotation of kubectl apply shows its values to everybody who may read it");
     if (!uses.note.empty())
         report.notes.push_back(uses.note);
     return report;
@@ -206,12 +210,8 @@ Result<Report> set(App& app, const SetOptions& o)
     change.fields.push_back({.path = fmt::format("secrets/{}/{}", o.name, o.key),
                              .after = Json(digest),
                              .shown = fmt::format("{} → {} characters", brief(before), value.size())});
-    change.restart = o.restart.restart || o.restart.restart_files;
-    change.restart_files = o.restart.restart_files;
     target->stage(digest, std::move(value));
-    TRY_ASSIGN(const auto intent, settings_intent(*target, std::move(change), app.deadline(k_read_timeout)));
-    TRY_ASSIGN(Operations * operations, app.operations());
-    return operations->change(intent, o.change);
+    return change_settings(app, std::move(change), o.restart, o.change);
 }
 
 void set_flags(Flags& f, SetOptions& o)

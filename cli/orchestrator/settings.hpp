@@ -28,6 +28,7 @@ struct SettingsMap { // a ConfigMap
     bool of_cluster = false; // the cluster's own (kube-root-ca.crt)
     std::optional<WallTime> created;
     std::map<std::string, std::string> writers; // who wrote a key last, where the server says it
+    std::map<std::string, WallTime> written;    // when at the latest
     std::map<std::string, std::string> applied; // SHA-256 of what a file last put there; see applied_known
     bool applied_known = false;                 // a file was applied at all, by us or by kubectl
     JsonBox applied_record;                     // our own record as it is kept; null: none
@@ -36,8 +37,9 @@ struct SettingsMap { // a ConfigMap
 struct SecretKey {
     std::string name;
     std::size_t length = 0;
-    std::string fingerprint; // salted: comparable by this operator, of no use to who reads the screen
-    std::string digest;      // salted by its place: comparable by every operator, for the journal
+    std::string fingerprint;         // salted: comparable by this operator, of no use to who reads the screen
+    std::string digest;              // salted by its place: comparable by every operator, for the journal
+    std::optional<WallTime> written; // when at the latest, where the server says it
 };
 struct SecretInfo {
     std::string name;
@@ -45,6 +47,7 @@ struct SecretInfo {
     std::string mark; // "service-account token", "Helm release", ...: kept by others; "" for none
     std::vector<SecretKey> keys;
     bool immutable = false;
+    bool in_clear = false; // its values also stand in an annotation that kubectl apply wrote
     std::optional<WallTime> created;
 };
 

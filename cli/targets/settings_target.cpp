@@ -346,7 +346,27 @@ Result<> SettingsTarget::verify(const ops::Step& step, const ops::Applied& appli
     return verify_started(objects, *written, deadline);
 }
 
-Result<> SettingsTarget::verify_started(const std::vector<Object>& objects, WallTime written,
+Result<> SettingsTarget::check_started(const ops::Step& step, Deadline deadline)
+{
+    TRY_ASSIGN(const auto objects, objects_of(step));
+    return verify_started(objects, std::nullopt, deadline);
+}
+
+// nullopt: the server does not say it.
+Result<std::optional<WallTime>> SettingsTarget::last_written(const Object& object, const std::string& key,
+                                                             Deadline deadline)
+{
+    if (object.what == Place::What::map) {
+        TRY_ASSIGN(const auto map, map_if_there(settings_, object.name, deadline));
+        const auto at = map ? map->written.find(key) : std::map<std::string, WallTime>::const_iterator{};
+        return map && at != map->written.end() ? std::optional(at->second) : std::nullopt;
+    }
+    TRY_ASSIGN(const auto secret, settings_.secret(object.name, deadline));
+    const auto found = std::ranges::find(secret.keys, key, &SecretKey::name);
+    return found == secret.keys.end() ? std::optional<WallTime>{} : found->written;
+}
+
+Result<> SettingsTarget::verify_started(const std::vector<Object>& objects, std::optional<WallTime> written,
                                         Deadline deadline)
 {
     TRY_ASSIGN(const auto uses, settings_.uses(deadline));
@@ -357,9 +377,13 @@ Result<> SettingsTarget::verify_started(const std::vector<Object>& objects, Wall
             for (const auto& use : settings_fields::affected(uses, place)) {
                 if (!read_at_start(use.how))
                     continue;
+                auto at = written;
+                if (!at) {
+                    TRY_ASSIGN(at, last_written(object, place.key, deadline));
+                }
                 std::vector<std::string> old{use.workload};
-                if (can_roll(use)) {
-                    TRY_ASSIGN(old, settings_.started_before(use.workload, written, deadline));
+                if (can_roll(use) && at) {
+                    TRY_ASSIGN(old, settings_.started_before(use.workload, *at, deadline));
                 }
                 loose = loose || !can_roll(use);
                 if (!old.empty())

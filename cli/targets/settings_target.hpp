@@ -34,6 +34,9 @@ class SettingsTarget final : public ops::Target {
                     ops::Progress& progress) override;
     Result<std::optional<std::string>> dry_run(const ops::Step& step, Deadline deadline) override;
 
+    // Was whoever reads these fields at its start, started since they were written last? unverified: not.
+    Result<> check_started(const ops::Step& step, Deadline deadline);
+
     // The value that a field with this digest stands for; of this process only, never recorded.
     void stage(const std::string& digest, Secret value) { staged_[digest] = std::move(value); }
     ServiceSettings& settings() { return settings_; }
@@ -49,7 +52,11 @@ class SettingsTarget final : public ops::Target {
     Result<WallTime> write_secret(const Object& object, const std::string& key, bool dry_run,
                                   const std::function<void()>& sent, Deadline deadline);
     Result<> check_unmoved(const std::vector<Object>& objects, Deadline deadline);
-    Result<> verify_started(const std::vector<Object>& objects, WallTime written, Deadline deadline);
+    Result<std::optional<WallTime>> last_written(const Object& object, const std::string& key,
+                                                 Deadline deadline);
+    // written: of all of it; nullopt: as the server says of each key.
+    Result<> verify_started(const std::vector<Object>& objects, std::optional<WallTime> written,
+                            Deadline deadline);
 
     ServiceSettings& settings_;
     Clock& clock_;

@@ -146,9 +146,8 @@ class KubernetesEndpoints final : public Endpoints {
             return service;
         const auto names = services(deadline);
         return fail(ErrorKind::not_found,
-                    fmt::format("{} in namespace {}",
-                                unknown_name("service", name, names ? *names : std::vector<std::string>{}),
-                                cluster_.name_space()),
+                    unknown_name(fmt::format("service in namespace {}", cluster_.name_space()), name,
+                                 names ? *names : std::vector<std::string>{}),
                     "Look at what runs: conduitctl ps");
     }
 

@@ -13,6 +13,7 @@ namespace conduit::kubernetes {
 namespace {
 
 constexpr auto k_manager = "conduitctl";
+constexpr std::size_t k_digest = 32;         // hexadecimal digits
 constexpr std::size_t k_largest = 1U << 20U; // of an object of this kind
 
 // nullopt: there is none.
@@ -204,7 +205,7 @@ WallTime written_at(const Json& object, WallTime otherwise)
 
 std::string secret_digest(const std::string& place, const std::string& value)
 {
-    return "hmac-sha256:" + hex(hmac_sha256(place, value));
+    return "hmac-sha256:" + hex(hmac_sha256(place, value)).substr(0, k_digest);
 }
 
 Result<WallTime> write_map(WorkloadApi& cluster, const SettingWrite& write, Deadline deadline)

@@ -24,18 +24,22 @@ std::optional<WallTime> time_of(const Json& object, std::string_view key)
     return time ? std::optional(*time) : std::nullopt;
 }
 
-std::map<std::string, std::string> writers_of(const Json& object)
-{
-    std::map<std::string, std::string> out;
+struct Writers { // of a key: who wrote it last, and when at the latest
+    std::map<std::string, std::string> names;
     std::map<std::string, WallTime> times;
+};
+
+Writers writers_of(const Json& object)
+{
+    Writers out;
     for (const auto& entry : list_of(member(object, "metadata"), "managedFields")) {
         const auto time = time_of(entry, "time").value_or(WallTime{});
         for (const auto& [name, fields] : member(member(entry, "fieldsV1"), "f:data").items()) {
             const auto key = name.starts_with("f:") ? name.substr(2) : name;
-            if (out.contains(key) && times[key] >= time)
+            if (out.times.contains(key) && out.times[key] >= time)
                 continue;
-            out[key] = json_string_or(entry, "manager", "");
-            times[key] = time;
+            out.names[key] = json_string_or(entry, "manager", "");
+            out.times[key] = time;
         }
     }
     return out;
@@ -76,7 +80,9 @@ SettingsMap map_of(const Json& object)
     map.immutable = json_bool_or(object, "immutable", false);
     map.of_cluster = map.name == "kube-root-ca.crt" || map.name == "openshift-service-ca.crt";
     map.created = time_of(meta, "creationTimestamp");
-    map.writers = writers_of(object);
+    auto writers = writers_of(object);
+    map.writers = std::move(writers.names);
+    map.written = std::move(writers.times);
     read_applied(object, map);
     return map;
 }
@@ -115,7 +121,7 @@ class KubernetesSettings final : public ServiceSettings {
 
     Result<SettingsMap> map(const std::string& name, Deadline deadline) override
     {
-        TRY_ASSIGN(const auto object, named(k_config_maps, "ConfigMap", "config get", name, deadline));
+        TRY_ASSIGN(const auto object, named(k_config_maps, "configmap", "config get", name, deadline));
         return map_of(*object);
     }
 
@@ -131,7 +137,7 @@ class KubernetesSettings final : public ServiceSettings {
 
     Result<SecretInfo> secret(const std::string& name, Deadline deadline) override
     {
-        TRY_ASSIGN(const auto object, named(k_secrets, "Secret", "secret ls", name, deadline));
+        TRY_ASSIGN(const auto object, named(k_secrets, "secret", "secret ls", name, deadline));
         return info_of(*object);
     }
 
@@ -240,7 +246,7 @@ class KubernetesSettings final : public ServiceSettings {
         if (!listed)
             names.clear();
         return fail(ErrorKind::not_found,
-                    fmt::format("{} in namespace {}", unknown_name(what, name, names), cluster_.name_space()),
+                    unknown_name(fmt::format("{} in namespace {}", what, cluster_.name_space()), name, names),
                     fmt::format("List them: conduitctl {}", see));
     }
 
@@ -257,15 +263,20 @@ class KubernetesSettings final : public ServiceSettings {
         info.mark = mark_of(info.type);
         info.immutable = json_bool_or(object, "immutable", false);
         info.created = time_of(member(object, "metadata"), "creationTimestamp");
+        const auto& notes = member(member(object, "metadata"), "annotations");
+        info.in_clear = json_find(notes, k_kubectl_applied) != nullptr;
+        const auto times = writers_of(object).times;
         for (const auto& [key, encoded] : member(object, "data").items()) {
             const auto value =
                 base64_decode(encoded.is_string() ? encoded.get<std::string>() : std::string());
-            SecretKey found{.name = key, .length = 0, .fingerprint = {}, .digest = {}};
+            SecretKey found{.name = key, .length = 0, .fingerprint = {}, .digest = {}, .written = {}};
             if (value) {
                 found.length = value->size();
                 found.fingerprint = hex(hmac_sha256(salt_, *value)).substr(0, k_fingerprint);
                 found.digest = secret_digest(place_of(info.name, key), *value);
             }
+            if (const auto at = times.find(key); at != times.end())
+                found.written = at->second;
             info.keys.push_back(std::move(found));
         }
         return info;

@@ -54,7 +54,8 @@ class FakeCluster {
     std::optional<kube::Answer> discovery(const std::string& path) const;
     kube::Answer get(const std::string& path) const;
     kube::Answer list(const std::string& path, const std::string& only) const; // only: of that name
-    kube::Answer create(const std::string& path, Json object, bool dry_run);
+    kube::Answer create(const std::string& path, Json object, bool dry_run, const std::string& manager = {});
+    void manage(Json& object, const Json& was_before, const std::string& manager, bool apply);
     kube::Answer replace(const std::string& path, Json object, bool dry_run);
     kube::Answer patch(const std::string& path, const kube::Call& call, bool dry_run);
     kube::Answer erase(const std::string& path);
@@ -67,6 +68,7 @@ class FakeCluster {
     std::map<std::string, JsonBox> objects_;
     std::vector<Change> changes_;
     std::uint64_t version_ = 1;
+    WallTime now_ = *parse_time("2026-11-22T14:00:00Z"); // a second for each write
 };
 
 } // namespace conduit::test

@@ -51,14 +51,17 @@ std::string FakeWorkloads::path(const std::string& name) const
     return fmt::format("/apis/apps/v1/namespaces/{}/deployments/{}", name_space_, name);
 }
 
-void FakeWorkloads::deploy(const std::string& name, int replicas)
+void FakeWorkloads::deploy(const std::string& name, int replicas, std::string_view pod)
 {
     names_.push_back(name);
-    cluster_.put(path(name), Json{{"metadata", {{"generation", 1}}},
-                                  {"spec",
-                                   {{"replicas", replicas},
-                                    {"selector", {{"matchLabels", {{"app", name}}}}},
-                                    {"template", {{"metadata", {{"labels", {{"app", name}}}}}}}}}});
+    Json object{{"metadata", {{"generation", 1}}},
+                {"spec",
+                 {{"replicas", replicas},
+                  {"selector", {{"matchLabels", {{"app", name}}}}},
+                  {"template", {{"metadata", {{"labels", {{"app", name}}}}}}}}}};
+    if (!pod.empty())
+        object["spec"]["template"]["spec"] = parse_json(pod).value();
+    cluster_.put(path(name), std::move(object));
     settle(name);
 }
 
