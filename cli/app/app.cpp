@@ -4,8 +4,10 @@
 #include "cli/app/operations.hpp"
 #include "cli/backend/agent.hpp"
 #include "cli/command/render.hpp"
+#include "cli/orchestrator/endpoints.hpp"
 #include "cli/orchestrator/local_stack.hpp"
 #include "cli/orchestrator/orchestrator.hpp"
+#include "cli/orchestrator/settings.hpp"
 #include "cli/orchestrator/streams.hpp"
 #include "core/http.hpp"
 #include "core/text.hpp"
@@ -198,6 +200,16 @@ Result<Orchestrator*> App::orchestrator()
 Result<InstanceStreams*> App::streams()
 {
     return streams_slot.get(*this);
+}
+
+Result<ServiceSettings*> App::settings()
+{
+    return settings_slot.get(*this);
+}
+
+Result<Endpoints*> App::endpoints()
+{
+    return endpoints_slot.get(*this);
 }
 
 Result<Operations*> App::operations()

@@ -25,12 +25,14 @@ namespace conduit {
 
 class Agents;
 class App;
+class Endpoints;
 class InstanceStreams;
 class Operations;
 namespace local {
 class LocalStack;
 }
 class Orchestrator;
+class ServiceSettings;
 
 // A backend that is made when first asked for. The composition root (cli/app/wiring.cpp) or a test sets the
 // factory.
@@ -139,6 +141,10 @@ class App {
     Result<Orchestrator*> orchestrator();
     Slot<InstanceStreams> streams_slot; // into the instances: commands, files, ports
     Result<InstanceStreams*> streams();
+    Slot<ServiceSettings> settings_slot; // the configuration and secrets of the context's service
+    Result<ServiceSettings*> settings();
+    Slot<Endpoints> endpoints_slot;
+    Result<Endpoints*> endpoints();
     Slot<local::LocalStack> local_slot; // what `local up` runs on this machine
     Result<local::LocalStack*> local_stack();
     Slot<Operations> operations_slot; // the engine every change goes through

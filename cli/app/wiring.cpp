@@ -11,6 +11,7 @@
 #include "cli/targets/config_file.hpp"
 #include "cli/targets/control_target.hpp"
 #include "cli/targets/once.hpp"
+#include "cli/targets/settings_target.hpp"
 #include "cli/targets/workloads.hpp"
 #include "core/process.hpp"
 
@@ -152,6 +153,36 @@ Result<std::unique_ptr<ops::Target>> make_persist_target(App& app)
                                            &app.cancel());
 }
 
+// What only a cluster keeps.
+Result<const Context*> cluster_context(App& app, std::string_view what)
+{
+    TRY_ASSIGN(const Context* context, app.context());
+    if (context->orchestrator != OrchestratorKind::kubernetes)
+        return fail(ErrorKind::usage,
+                    fmt::format("context {} is run by {}, which keeps no {}", context->name,
+                                orchestrator_name(context->orchestrator), what),
+                    "Name a context of a cluster with -C; see: conduitctl context ls");
+    return context;
+}
+
+Result<std::unique_ptr<ServiceSettings>> make_context_settings(App& app)
+{
+    TRY_ASSIGN(const Context* context, cluster_context(app, "settings and secrets"));
+    return make_cluster_settings(app, *context);
+}
+
+Result<std::unique_ptr<Endpoints>> make_context_endpoints(App& app)
+{
+    TRY_ASSIGN(const Context* context, cluster_context(app, "endpoints"));
+    return make_cluster_endpoints(app, *context);
+}
+
+Result<std::unique_ptr<ops::Target>> make_settings_target(App& app)
+{
+    TRY_ASSIGN(ServiceSettings * settings, app.settings());
+    return std::make_unique<SettingsTarget>(*settings, app.clock());
+}
+
 CheckResult agents_reachable(App& app, const Context&)
 {
     const auto agents = app.agents();
@@ -189,6 +220,8 @@ void wire(App& app)
     });
     app.orchestrator_slot.set(make_context_orchestrator);
     app.streams_slot.set(make_context_streams);
+    app.settings_slot.set(make_context_settings);
+    app.endpoints_slot.set(make_context_endpoints);
     app.operations_slot.set([](App& a) -> Result<std::unique_ptr<Operations>> {
         auto operations = std::make_unique<Operations>(a);
         operations->add_target("agent", make_control_target);
@@ -196,6 +229,7 @@ void wire(App& app)
         operations->add_target("instances", make_instances_target);
         operations->add_target("local", make_local_target);
         operations->add_target("kubernetes", make_local_target);
+        operations->add_target("settings", make_settings_target);
         if (const auto context = a.context();
             context && (*context)->orchestrator == OrchestratorKind::kubernetes)
             operations->set_locks(make_cluster_locks(a, **context));

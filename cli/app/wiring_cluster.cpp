@@ -3,6 +3,7 @@
 
 #include "cli/app/module.hpp"
 #include "cli/orchestrator/kubernetes/orchestrator.hpp"
+#include "cli/orchestrator/kubernetes/settings.hpp"
 #include "cli/orchestrator/kubernetes/streams.hpp"
 #include "cli/targets/lease_store.hpp"
 #include "core/hash.hpp"
@@ -65,6 +66,23 @@ Result<std::string> read_secret(kube::Api& api, const std::string& location, Dea
     return *std::move(value);
 }
 
+fs::path cache_of(App& app)
+{
+    return app.paths().cache_dir / "clusters";
+}
+
+// Made once for each operator; what it salts can be compared by nobody else.
+Result<std::string> fingerprint_salt(App& app)
+{
+    const auto file = app.paths().state_dir / "fingerprint.salt";
+    if (auto kept = read_file(file, 1U << 10U); kept && !trim(*kept).empty())
+        return std::string(trim(*kept));
+    auto salt = random_token(32);
+    TRY(make_dirs(file.parent_path()));
+    TRY(write_file(file, salt + "\n"));
+    return salt;
+}
+
 // Reached when a lock is first asked for: a journal is read without a cluster.
 class ClusterLocks final : public ops::LockStore {
   public:
@@ -113,7 +131,21 @@ Result<std::unique_ptr<Orchestrator>> make_cluster_orchestrator(App& app, const 
 {
     TRY_ASSIGN(auto reached, reach(app, context));
     return kubernetes::make_orchestrator(std::move(reached.api), std::move(reached.name_space),
-                                         app.deadline(k_limit));
+                                         app.deadline(k_limit), cache_of(app));
+}
+
+Result<std::unique_ptr<ServiceSettings>> make_cluster_settings(App& app, const Context& context)
+{
+    TRY_ASSIGN(auto salt, fingerprint_salt(app));
+    TRY_ASSIGN(auto reached, reach(app, context));
+    return kubernetes::make_settings(std::move(reached.api), std::move(reached.name_space), std::move(salt),
+                                     app.deadline(k_limit), cache_of(app));
+}
+
+Result<std::unique_ptr<Endpoints>> make_cluster_endpoints(App& app, const Context& context)
+{
+    TRY_ASSIGN(auto reached, reach(app, context));
+    return kubernetes::make_endpoints(std::move(reached.api), std::move(reached.name_space), cache_of(app));
 }
 
 Result<std::unique_ptr<HttpClient>> make_cluster_http(App& app, const Context& context)

@@ -5,7 +5,9 @@
 #include "cli/app/app.hpp"
 #include "cli/backend/agent.hpp"
 #include "cli/ops/lock.hpp"
+#include "cli/orchestrator/endpoints.hpp"
 #include "cli/orchestrator/orchestrator.hpp"
+#include "cli/orchestrator/settings.hpp"
 #include "cli/orchestrator/streams.hpp"
 
 namespace conduit {
@@ -16,6 +18,8 @@ Result<std::unique_ptr<HttpClient>> make_cluster_http(App& app, const Context& c
 // Every replica that runs, through the API server. Those that crash, begin or drain are not asked.
 Result<std::unique_ptr<Agents>> make_cluster_agents(App& app, const Context& context);
 Result<std::unique_ptr<InstanceStreams>> make_cluster_streams(App& app, const Context& context);
+Result<std::unique_ptr<ServiceSettings>> make_cluster_settings(App& app, const Context& context);
+Result<std::unique_ptr<Endpoints>> make_cluster_endpoints(App& app, const Context& context);
 std::unique_ptr<ops::LockStore> make_cluster_locks(App& app, const Context& context);
 
 } // namespace conduit

@@ -1,12 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/ops/step.hpp"
 
+#include "core/hash.hpp"
 #include "core/text.hpp"
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
 namespace conduit::ops {
+namespace {
+
+constexpr std::size_t k_longest = 120; // of a value on a screen
+
+} // namespace
 
 std::string StepKey::text() const
 {
@@ -42,9 +48,10 @@ std::string show_value(const Json& value)
 {
     if (value.is_null())
         return "-";
-    if (value.is_string())
-        return printable(value.get<std::string>());
-    return printable(dump_json(value));
+    const auto text = value.is_string() ? value.get<std::string>() : dump_json(value);
+    if (text.size() > k_longest || text.contains('\n')) // a whole document
+        return fmt::format("({} bytes, {})", text.size(), fingerprint(text));
+    return printable(text);
 }
 
 std::vector<std::string> paths_of(const Step& step)

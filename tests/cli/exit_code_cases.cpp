@@ -153,6 +153,37 @@ void add_streams(std::vector<Case>& out)
                    .faults = &stream_read_faults()});
 }
 
+void add_cluster(std::vector<Case>& out)
+{
+    const Inject prepared = [](Stage& s) {
+        s.world.cluster.put("/api/v1/namespaces/production/secrets/audio",
+                            Json{{"type", "Opaque"}, {"data", {{"KEY", "b2xk"}}}});
+        s.world.cluster.put("/api/v1/namespaces/production/services/audio",
+                            Json{{"spec", {{"selector", {{"app", "audio"}}}}}});
+        s.world.cluster.put("/apis/discovery.k8s.io/v1beta1/namespaces/production/endpointslices/audio-1",
+                            Json{{"endpoints", {{{"addresses", {"10.0.0.1"}}}}}});
+        s.world.deployments.deploy("audio", 2, R"({"containers":[{"name":"main","env":[{"name":"KEY",
+            "valueFrom":{"secretKeyRef":{"name":"audio","key":"KEY"}}}]}]})");
+        s.world.app.console.stdin_text = "a new value";
+    };
+    const Inject no_slice = [](Stage& s) {
+        s.world.cluster.remove("/apis/discovery.k8s.io/v1beta1/namespaces/production/endpointslices/audio-1");
+    };
+    const auto* read = &cluster_read_faults();
+    out.push_back({.verb = "secret ls", .words = {"secret", "ls"}, .faults = read, .before = prepared});
+    out.push_back(
+        {.verb = "secret show", .words = {"secret", "show", "audio"}, .faults = read, .before = prepared});
+    out.push_back({.verb = "net endpoints",
+                   .words = {"net", "endpoints", "audio"},
+                   .faults = read,
+                   .more = {{breached, no_slice}},
+                   .before = prepared});
+    out.push_back({.verb = "secret set",
+                   .words = {"secret", "set", "audio", "KEY", "--from-stdin", "--restart", "-y"},
+                   .faults = &cluster_change_faults(),
+                   .before = prepared});
+}
+
 // What no replica can fail to apply sets a value in its place.
 Faults only_of(const std::string& verb)
 {
@@ -361,6 +392,7 @@ const std::vector<Case>& exit_code_cases()
         add_workload_reads(all);
         add_streams(all);
         add_changes(all);
+        add_cluster(all);
         add_records(all);
         add_contexts(all);
         add_documents(all);

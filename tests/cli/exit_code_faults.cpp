@@ -91,6 +91,63 @@ void scale_meanwhile(Stage& s)
     };
 }
 
+using ClusterReply = std::optional<Result<kube::Answer>>;
+
+// Where: what the call's method and path contain; "" is every call.
+Inject cluster_says(std::string method, std::string where, Result<kube::Answer> answer)
+{
+    return [=](Stage& s) {
+        s.world.cluster_fault = [=](const kube::Call& call) -> ClusterReply {
+            const bool meant = call.path.contains(where) && (method.empty() || call.method == method);
+            return meant ? ClusterReply(answer) : std::nullopt;
+        };
+    };
+}
+
+kube::Answer status_answer(int code, const std::string& reason, const std::string& message)
+{
+    return {code,
+            {},
+            dump_json(Json{{"kind", "Status"}, {"code", code}, {"reason", reason}, {"message", message}})};
+}
+
+const kube::Answer k_forbidden =
+    status_answer(403, "Forbidden", "secrets is forbidden: User \"v\" cannot patch resource \"secrets\"");
+const kube::Answer k_broken = status_answer(500, "InternalError", "etcd is away");
+constexpr auto k_a_secret = "/secrets/audio?";
+
+// At each roll of the workload, counted from 1.
+Inject at_roll(std::function<void(Stage&, int)> then)
+{
+    return [=](Stage& s) {
+        s.world.cluster_fault = [&s, then, rolls = 0](const kube::Call& call) mutable -> ClusterReply {
+            if (call.method == "PATCH" && call.path.contains("/deployments/"))
+                then(s, ++rolls);
+            return std::nullopt;
+        };
+    };
+}
+
+void crash_at_first(Stage& s, int roll)
+{
+    s.world.deployments.new_pods =
+        roll > 1 ? "" : R"({"phase":"Running","containerStatuses":[{"name":"main","state":
+        {"waiting":{"reason":"CrashLoopBackOff","message":"back-off"}}}]})";
+}
+
+void write_the_secret_too(Stage& s)
+{
+    s.world.cluster_fault = [&s](const kube::Call& call) -> ClusterReply {
+        const std::string path = "/api/v1/namespaces/production/secrets/audio";
+        if (call.method == "PATCH" && call.path.contains(k_a_secret)) {
+            auto object = s.world.cluster.at(path);
+            object["data"]["KEY"] = "Ym9i";
+            s.world.cluster.put(path, std::move(object));
+        }
+        return std::nullopt;
+    };
+}
+
 const Faults& common()
 {
     static const Faults faults{
@@ -177,6 +234,32 @@ const Faults& stream_change_faults()
     return faults;
 }
 
+const Faults& cluster_read_faults()
+{
+    static const Faults faults =
+        merged(common(), {{failed, cluster_says("", "", k_broken)},
+                          {auth, cluster_says("", "", k_forbidden)},
+                          {unreachable, cluster_says("", "", fail(unreachable, "nobody listens"))},
+                          {unknown, cluster_says("", "", fail(unknown, "the connection ended"))}});
+    return faults;
+}
+
+const Faults& cluster_change_faults()
+{
+    static const Faults faults = merged(
+        common(), {{failed, cluster_says("PATCH", k_a_secret, k_broken)},
+                   {refused, protect},
+                   {auth, cluster_says("PATCH", k_a_secret, k_forbidden)},
+                   {unreachable, cluster_says("", "", fail(unreachable, "nobody listens"))},
+                   {stale, write_the_secret_too},
+                   {locked, [](Stage& s) { s.hold_every_lock(); }},
+                   {rolled_back, at_roll(crash_at_first)},
+                   {partial, at_roll([](Stage& s, int) { s.world.app.cancel.request(); })},
+                   {unverified, with({"--no-wait"})},
+                   {unknown, cluster_says("PATCH", k_a_secret, fail(unknown, "the connection ended"))}});
+    return faults;
+}
+
 const Faults& file_faults()
 {
     static const Faults faults{{ok, [](Stage&) {}}, {usage, with({"--no-such-flag"})}};
@@ -214,6 +297,8 @@ void Stage::hold_every_lock()
     for (const auto* scope : {"providers", "pool", "cache", "limits", "blocklist", "safety", "config"})
         held.push_back(locks.acquire({"fake", scope}, jonas).value());
     held.push_back(locks.acquire({"fake-local", "workload/agent"}, jonas).value());
+    held.push_back(
+        locks.acquire({"cluster at https://fake.test namespace production", "settings"}, jonas).value());
 }
 
 void Stage::interrupt()

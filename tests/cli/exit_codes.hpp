@@ -52,6 +52,8 @@ const Faults& workload_change_faults();
 const Faults& stream_read_faults();
 const Faults& stream_change_faults();
 const Faults& file_faults();
+const Faults& cluster_read_faults();
+const Faults& cluster_change_faults(); // of `secret set`
 std::vector<Case> local_cases();
 const std::vector<Case>& exit_code_cases();
 

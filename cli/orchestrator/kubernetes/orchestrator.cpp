@@ -15,18 +15,6 @@
 namespace conduit::kubernetes {
 namespace {
 
-Result<std::string> identity_of(kube::Api& api, const std::string& name_space, Deadline deadline)
-{
-    const auto system = api.get("/api/v1/namespaces/kube-system", deadline);
-    if (system) {
-        const auto uid = json_string_or(member(**system, "metadata"), "uid", "");
-        return fmt::format("cluster {} namespace {}", uid, name_space);
-    }
-    if (system.error().kind != ErrorKind::auth && system.error().kind != ErrorKind::not_found)
-        return system.error();
-    return fmt::format("cluster at {} namespace {}", api.transport().server(), name_space);
-}
-
 // Of an event, in either of its two forms.
 WallTime time_of(const Json& event)
 {
@@ -39,8 +27,10 @@ WallTime time_of(const Json& event)
 
 class KubernetesOrchestrator final : public Orchestrator {
   public:
-    KubernetesOrchestrator(std::unique_ptr<kube::Api> api, std::string name_space, std::string identity)
-        : api_(std::move(api)), identity_(std::move(identity)), workloads_(*api_, std::move(name_space))
+    KubernetesOrchestrator(std::unique_ptr<kube::Api> api, std::string name_space, std::string identity,
+                           fs::path cache)
+        : api_(std::move(api)), identity_(std::move(identity)),
+          workloads_(*api_, std::move(name_space), std::move(cache))
     {
     }
 
@@ -134,12 +124,24 @@ class KubernetesOrchestrator final : public Orchestrator {
 
 } // namespace
 
-Result<std::unique_ptr<Orchestrator>> make_orchestrator(std::unique_ptr<kube::Api> api,
-                                                        std::string name_space, Deadline deadline)
+Result<std::string> cluster_identity(kube::Api& api, const std::string& name_space, Deadline deadline)
 {
-    TRY_ASSIGN(auto identity, identity_of(*api, name_space, deadline));
-    return std::unique_ptr<Orchestrator>(
-        std::make_unique<KubernetesOrchestrator>(std::move(api), std::move(name_space), std::move(identity)));
+    const auto system = api.get("/api/v1/namespaces/kube-system", deadline);
+    if (system) {
+        const auto uid = json_string_or(member(**system, "metadata"), "uid", "");
+        return fmt::format("cluster {} namespace {}", uid, name_space);
+    }
+    if (system.error().kind != ErrorKind::auth && system.error().kind != ErrorKind::not_found)
+        return system.error();
+    return fmt::format("cluster at {} namespace {}", api.transport().server(), name_space);
+}
+
+Result<std::unique_ptr<Orchestrator>>
+make_orchestrator(std::unique_ptr<kube::Api> api, std::string name_space, Deadline deadline, fs::path cache)
+{
+    TRY_ASSIGN(auto identity, cluster_identity(*api, name_space, deadline));
+    return std::unique_ptr<Orchestrator>(std::make_unique<KubernetesOrchestrator>(
+        std::move(api), std::move(name_space), std::move(identity), std::move(cache)));
 }
 
 } // namespace conduit::kubernetes

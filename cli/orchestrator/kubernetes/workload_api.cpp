@@ -134,9 +134,9 @@ Result<> WorkloadApi::evict(const Json& pod, std::optional<Duration> drain, Dead
 {
     const auto& meta = member(pod, "metadata");
     const auto name = name_of(pod);
-    // policy/v1 came with 1.21; the subresource takes the version that the server knows.
-    TRY_ASSIGN(const auto group, api_.get("/apis/policy", deadline));
-    const auto version = json_string_or(member(*group, "preferredVersion"), "version", "v1");
+    // Not the group's version: 1.21 serves policy/v1, but takes an eviction of v1beta1 only.
+    TRY_ASSIGN(const auto served, discovery_.find("v1", "pods/eviction", deadline));
+    const auto version = served ? served->version : "v1";
     Json options{{"preconditions", {{"uid", json_string_or(meta, "uid", "")}}}};
     if (drain)
         options["gracePeriodSeconds"] = std::max<std::int64_t>(1, drain->count() / 1000);

@@ -4,6 +4,7 @@
 
 #include "cli/orchestrator/kubernetes/objects.hpp"
 #include "core/kube/api.hpp"
+#include "core/kube/discovery.hpp"
 
 #include <functional>
 #include <string>
@@ -18,7 +19,11 @@ struct Found {
 
 class WorkloadApi {
   public:
-    WorkloadApi(kube::Api& api, std::string name_space) : api_(api), name_space_(std::move(name_space)) {}
+    // cache: where it is kept what the server serves; empty: nowhere.
+    WorkloadApi(kube::Api& api, std::string name_space, fs::path cache = {})
+        : api_(api), discovery_(api, std::move(cache)), name_space_(std::move(name_space))
+    {
+    }
 
     // Deployments, StatefulSets and DaemonSets by name; asked for at once.
     Result<std::vector<JsonBox>> workloads(Deadline deadline);
@@ -35,10 +40,12 @@ class WorkloadApi {
     Result<> evict(const Json& pod, std::optional<Duration> drain, Deadline deadline);
 
     kube::Api& api() { return api_; }
+    kube::Discovery& discovery() { return discovery_; }
     const std::string& name_space() const { return name_space_; }
 
   private:
     kube::Api& api_;
+    kube::Discovery discovery_;
     std::string name_space_;
 };
 

@@ -117,10 +117,37 @@ kube::Answer FakeCluster::handle(const kube::Call& call)
     if (special)
         if (auto own = special(call))
             return *std::move(own);
+    if (auto list = discovery(call.path))
+        return *std::move(list);
     auto done = object_call(call);
     if (call.method != "GET" && done.status < 300 && controllers)
         controllers();
     return done;
+}
+
+std::optional<kube::Answer> FakeCluster::discovery(const std::string& path) const
+{
+    if (path == "/api")
+        return answer(200, {{"kind", "APIVersions"}, {"versions", {"v1"}}});
+    Json groups = Json::array();
+    for (const auto& [version, names] : served) {
+        if (version != "v1")
+            groups.push_back({{"versions", {{{"groupVersion", version}}}}});
+        if (path != (version == "v1" ? "/api/v1" : "/apis/" + version))
+            continue;
+        Json resources = Json::array();
+        for (const auto& [name, kind] : names) {
+            const auto slash = kind.find('/');
+            resources.push_back({{"name", name}, {"namespaced", true}});
+            if (slash != std::string::npos)
+                resources.back().update(
+                    {{"group", kind.substr(0, slash)}, {"version", kind.substr(slash + 1)}});
+        }
+        return answer(200, {{"kind", "APIResourceList"}, {"resources", std::move(resources)}});
+    }
+    if (path == "/apis")
+        return answer(200, {{"kind", "APIGroupList"}, {"groups", std::move(groups)}});
+    return std::nullopt;
 }
 
 kube::Answer FakeCluster::object_call(const kube::Call& call)
@@ -138,8 +165,10 @@ kube::Answer FakeCluster::object_call(const kube::Call& call)
     auto body = parse_json(call.body);
     if (!body)
         return status(400, "BadRequest", body.error().message);
-    return call.method == "POST" ? create(path, *std::move(body), dry_run)
-                                 : replace(path, *std::move(body), dry_run);
+    const auto manager = query.find("fieldManager");
+    return call.method == "POST"
+               ? create(path, *std::move(body), dry_run, manager == query.end() ? "" : manager->second)
+               : replace(path, *std::move(body), dry_run);
 }
 
 kube::Answer FakeCluster::get(const std::string& path) const
@@ -176,12 +205,44 @@ kube::Answer FakeCluster::store(const std::string& path, Json object, const std:
     if (dry_run)
         return answer(code, object);
     meta["resourceVersion"] = std::to_string(++version_);
+    now_ += 1s;
+    if (!meta.contains("creationTimestamp"))
+        meta["creationTimestamp"] = format_time(now_);
     objects_[path] = object;
     record(type, path, object);
     return answer(code, object);
 }
 
-kube::Answer FakeCluster::create(const std::string& path, Json object, bool dry_run)
+// Who wrote which keys of its data, as the server keeps it.
+void FakeCluster::manage(Json& object, const Json& was_before, const std::string& manager, bool apply)
+{
+    if (manager.empty() || !object.contains("data"))
+        return;
+    Json entry{{"manager", manager},
+               {"operation", apply ? "Apply" : "Update"},
+               {"time", format_time(now_ + 1s)},
+               {"fieldsV1", {{"f:data", Json::object()}}}};
+    Json kept = Json::array();
+    for (auto& other : object["metadata"]["managedFields"]) {
+        if (other["manager"] == entry["manager"] && other["operation"] == entry["operation"])
+            entry["fieldsV1"] = other["fieldsV1"];
+        else
+            kept.push_back(other);
+    }
+    for (const auto& [key, value] : object["data"].items()) {
+        if (const auto* was = json_find(was_before, "data");
+            was != nullptr && was->contains(key) && (*was)[key] == value)
+            continue;
+        entry["fieldsV1"]["f:data"]["f:" + key] = Json::object();
+        for (auto& other : kept)
+            other["fieldsV1"]["f:data"].erase("f:" + key);
+    }
+    kept.push_back(std::move(entry));
+    object["metadata"]["managedFields"] = std::move(kept);
+}
+
+kube::Answer FakeCluster::create(const std::string& path, Json object, bool dry_run,
+                                 const std::string& manager)
 {
     const auto name = json_string_or(object["metadata"], "name", "");
     const auto where = path + "/" + name;
@@ -190,6 +251,7 @@ kube::Answer FakeCluster::create(const std::string& path, Json object, bool dry_
     if (objects_.contains(where))
         return status(409, "AlreadyExists", fmt::format("{} \"{}\" already exists", name_in(path), name));
     object["metadata"]["uid"] = fmt::format("uid-{}", version_);
+    manage(object, Json::object(), manager, false);
     return store(where, std::move(object), "ADDED", 201, dry_run);
 }
 
@@ -212,13 +274,17 @@ kube::Answer FakeCluster::patch(const std::string& path, const kube::Call& call,
         return status(400, "BadRequest", body.error().message);
     const auto found = objects_.find(path);
     const bool apply = call.content_type.contains("apply-patch");
+    const auto query = parse_query(call.path.contains('?') ? call.path.substr(call.path.find('?') + 1) : "");
+    const auto named = query.find("fieldManager");
+    const auto manager = named == query.end() ? std::string() : named->second;
     if (found == objects_.end())
-        return apply ? create(path.substr(0, path.rfind('/')), *body, dry_run) : get(path);
+        return apply ? create(path.substr(0, path.rfind('/')), *body, dry_run, manager) : get(path);
     if (const auto expected = version_of(*body); !expected.empty() && expected != version_of(*found->second))
         return status(409, "Conflict",
                       "the object has been modified; please apply your changes to the latest version");
     Json next = *found->second;
     next.merge_patch(*body);
+    manage(next, *found->second, manager, apply);
     return store(path, std::move(next), "MODIFIED", 200, dry_run);
 }
 

@@ -33,7 +33,15 @@ class FakeCluster {
     std::function<std::optional<kube::Answer>(const kube::Call&)> special;
     std::function<void()> controllers; // run after each write of a client
     std::vector<std::string> calls;    // "PATCH /api/v1/..."
-    Duration clock_ahead{0};           // of ours
+    // What discovery says, as a server of 1.20: by version, resources with the version of their own kind.
+    std::map<std::string, std::map<std::string, std::string>> served{
+        {"v1", {{"pods/eviction", "policy/v1beta1"}}},
+        {"autoscaling/v1", {{"horizontalpodautoscalers", ""}}},
+        {"autoscaling/v2beta2", {{"horizontalpodautoscalers", ""}}},
+        {"discovery.k8s.io/v1beta1", {{"endpointslices", ""}}},
+        {"events.k8s.io/v1", {{"events", ""}}},
+        {"policy/v1beta1", {{"poddisruptionbudgets", ""}}}};
+    Duration clock_ahead{0}; // of ours
 
   private:
     friend class FakeClusterTransport;
@@ -43,9 +51,11 @@ class FakeCluster {
         JsonBox object;
     };
     kube::Answer object_call(const kube::Call& call);
+    std::optional<kube::Answer> discovery(const std::string& path) const;
     kube::Answer get(const std::string& path) const;
     kube::Answer list(const std::string& path, const std::string& only) const; // only: of that name
-    kube::Answer create(const std::string& path, Json object, bool dry_run);
+    kube::Answer create(const std::string& path, Json object, bool dry_run, const std::string& manager = {});
+    void manage(Json& object, const Json& was_before, const std::string& manager, bool apply);
     kube::Answer replace(const std::string& path, Json object, bool dry_run);
     kube::Answer patch(const std::string& path, const kube::Call& call, bool dry_run);
     kube::Answer erase(const std::string& path);
@@ -58,6 +68,7 @@ class FakeCluster {
     std::map<std::string, JsonBox> objects_;
     std::vector<Change> changes_;
     std::uint64_t version_ = 1;
+    WallTime now_ = *parse_time("2026-11-22T14:00:00Z"); // a second for each write
 };
 
 } // namespace conduit::test

@@ -37,8 +37,6 @@ FakeWorkloads::FakeWorkloads(FakeCluster& cluster, std::string name_space)
     cluster_.controllers = [this] { settle(); };
     cluster_.special = [this](const kube::Call& call) -> std::optional<kube::Answer> {
         const std::string_view path = std::string_view(call.path).substr(0, call.path.find('?'));
-        if (path == "/apis/policy")
-            return json_answer(200, {{"preferredVersion", {{"version", "v1beta1"}}}});
         if (path.ends_with("/eviction"))
             return evict(std::string(path.substr(0, path.rfind('/'))));
         if (path.ends_with("/log"))
@@ -53,14 +51,17 @@ std::string FakeWorkloads::path(const std::string& name) const
     return fmt::format("/apis/apps/v1/namespaces/{}/deployments/{}", name_space_, name);
 }
 
-void FakeWorkloads::deploy(const std::string& name, int replicas)
+void FakeWorkloads::deploy(const std::string& name, int replicas, std::string_view pod)
 {
     names_.push_back(name);
-    cluster_.put(path(name), Json{{"metadata", {{"generation", 1}}},
-                                  {"spec",
-                                   {{"replicas", replicas},
-                                    {"selector", {{"matchLabels", {{"app", name}}}}},
-                                    {"template", {{"metadata", {{"labels", {{"app", name}}}}}}}}}});
+    Json object{{"metadata", {{"generation", 1}}},
+                {"spec",
+                 {{"replicas", replicas},
+                  {"selector", {{"matchLabels", {{"app", name}}}}},
+                  {"template", {{"metadata", {{"labels", {{"app", name}}}}}}}}}};
+    if (!pod.empty())
+        object["spec"]["template"]["spec"] = parse_json(pod).value();
+    cluster_.put(path(name), std::move(object));
     settle(name);
 }
 

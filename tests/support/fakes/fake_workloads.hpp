@@ -12,7 +12,8 @@ namespace conduit::test {
 class FakeWorkloads {
   public:
     FakeWorkloads(FakeCluster& cluster, std::string name_space);
-    void deploy(const std::string& name, int replicas);
+    // pod: the template's spec, as JSON; "": an empty one.
+    void deploy(const std::string& name, int replicas, std::string_view pod = {});
     std::string path(const std::string& name) const; // of the Deployment
     int wanted(const std::string& name) const;
     void set_wanted(const std::string& name, int replicas); // as another client would

@@ -3,14 +3,18 @@
 #pragma once
 
 #include "cli/app/operations.hpp"
+#include "cli/orchestrator/kubernetes/settings.hpp"
 #include "cli/orchestrator/local/stack.hpp"
 #include "cli/targets/config_file.hpp"
 #include "cli/targets/control_target.hpp"
 #include "cli/targets/once.hpp"
+#include "cli/targets/settings_target.hpp"
 #include "cli/targets/workloads.hpp"
 #include "tests/support/fakes/fake_agents.hpp"
+#include "tests/support/fakes/fake_cluster.hpp"
 #include "tests/support/fakes/fake_orchestrator.hpp"
 #include "tests/support/fakes/fake_streams.hpp"
+#include "tests/support/fakes/fake_workloads.hpp"
 #include "tests/support/test_app.hpp"
 
 #include <memory>
@@ -96,6 +100,12 @@ struct FakeWorld {
         agents.cancel = &app.cancel;
         orchestrator.cancel = &app.cancel;
         streams.folder = app.home();
+        cluster.before = [this](const kube::Call& call) -> std::optional<Result<kube::Answer>> {
+            if (app.cancel.requested() &&
+                call.method == "GET") // as the real transport: a write is let finish
+                return Result<kube::Answer>(fail(ErrorKind::interrupted, "interrupted"));
+            return cluster_fault ? cluster_fault(call) : std::nullopt;
+        };
         app.setup = [this](App& a) { wire(a); };
     }
     FakeWorld(const FakeWorld&) = delete;
@@ -113,6 +123,17 @@ struct FakeWorld {
         a.streams_slot.set([this](App& b) -> Result<std::unique_ptr<InstanceStreams>> {
             TRY(b.context());
             return std::make_unique<BorrowedStreams>(streams);
+        });
+        const auto api = [this](App& b) {
+            return std::make_unique<kube::Api>(cluster.transport(), b.clock(), &b.cancel());
+        };
+        a.settings_slot.set([api](App& b) -> Result<std::unique_ptr<ServiceSettings>> {
+            TRY(b.context());
+            return kubernetes::make_settings(api(b), "production", "salt", Deadline(20s));
+        });
+        a.endpoints_slot.set([api](App& b) -> Result<std::unique_ptr<Endpoints>> {
+            TRY(b.context());
+            return kubernetes::make_endpoints(api(b), "production");
         });
         a.local_slot.set([](App& b) -> Result<std::unique_ptr<local::LocalStack>> {
             return local::make_local_stack([&b] { return b.http(); });
@@ -139,6 +160,10 @@ struct FakeWorld {
                 TRY_ASSIGN(Orchestrator * found, c.orchestrator());
                 return std::make_unique<ops::WorkloadTarget>(*found, ops::InstanceProbe{}, &c.cancel());
             });
+            operations->add_target("settings", [](App& c) -> Result<std::unique_ptr<ops::Target>> {
+                TRY_ASSIGN(ServiceSettings * found, c.settings());
+                return std::make_unique<SettingsTarget>(*found, c.clock());
+            });
             if (crash)
                 operations->set_crash_points(crash());
             return operations;
@@ -151,6 +176,9 @@ struct FakeWorld {
     FakeAgents agents{app.clock, 2};
     FakeOrchestrator orchestrator;
     FakeStreams streams;
+    FakeCluster cluster;
+    FakeWorkloads deployments{cluster, "production"};
+    std::function<std::optional<Result<kube::Answer>>(const kube::Call&)> cluster_fault;
     std::function<std::unique_ptr<ops::CrashPoints>()> crash;
     std::function<void(App&)> more;
 };

@@ -155,3 +155,13 @@ TEST_CASE("a plan says the time that was asked for, and of an older plan what is
     bench.clock.advance(Duration{400});
     CHECK(run_change(bench.host, saved.intent())->text.find("(2 h)") != std::string::npos);
 }
+
+TEST_CASE("a value that is a whole document is shown by its size, and two of them differ")
+{
+    CHECK(show_value("50") == "50");
+    CHECK(show_value(Json{{"a", 1}}) == R"({"a":1})");
+    const std::string text = "a: 1\nb: 2\n";
+    CHECK(show_value(text).starts_with("(10 bytes, sha256:"));
+    CHECK(show_value(text) != show_value("a: 1\nb: 3\n"));
+    CHECK(show_value(std::string(200, 'x')).starts_with("(200 bytes, "));
+}
