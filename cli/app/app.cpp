@@ -6,6 +6,7 @@
 #include "cli/command/render.hpp"
 #include "cli/orchestrator/local_stack.hpp"
 #include "cli/orchestrator/orchestrator.hpp"
+#include "cli/orchestrator/releases.hpp"
 #include "core/http.hpp"
 #include "core/text.hpp"
 
@@ -192,6 +193,11 @@ Result<local::LocalStack*> App::local_stack()
 Result<Orchestrator*> App::orchestrator()
 {
     return orchestrator_slot.get(*this);
+}
+
+Result<Releases*> App::releases()
+{
+    return releases_slot.get(*this);
 }
 
 Result<Operations*> App::operations()

@@ -30,6 +30,7 @@ namespace local {
 class LocalStack;
 }
 class Orchestrator;
+class Releases;
 
 // A backend that is made when first asked for. The composition root (cli/app/wiring.cpp) or a test sets the
 // factory.
@@ -136,6 +137,8 @@ class App {
     Result<Agents*> agents();             // defined where the types are whole: app.cpp
     Slot<Orchestrator> orchestrator_slot; // what runs the instances of the context
     Result<Orchestrator*> orchestrator();
+    Slot<Releases> releases_slot; // what a cluster knows of its workloads beyond that
+    Result<Releases*> releases();
     Slot<local::LocalStack> local_slot; // what `local up` runs on this machine
     Result<local::LocalStack*> local_stack();
     Slot<Operations> operations_slot; // the engine every change goes through

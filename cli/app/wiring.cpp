@@ -9,6 +9,7 @@
 #include "cli/orchestrator/local/stack.hpp"
 #include "cli/targets/config_file.hpp"
 #include "cli/targets/control_target.hpp"
+#include "cli/targets/releases.hpp"
 #include "cli/targets/workloads.hpp"
 #include "core/process.hpp"
 
@@ -133,6 +134,12 @@ Result<std::unique_ptr<ops::Target>> make_persist_target(App& app)
                                            &app.cancel());
 }
 
+Result<std::unique_ptr<ops::Target>> make_release_target(App& app)
+{
+    TRY_ASSIGN(Releases * releases, app.releases());
+    return std::make_unique<ops::ReleaseTarget>(*releases);
+}
+
 CheckResult agents_reachable(App& app, const Context&)
 {
     const auto agents = app.agents();
@@ -166,12 +173,17 @@ void wire(App& app)
         return local::make_local_stack([&a] { return a.http(); });
     });
     app.orchestrator_slot.set(make_context_orchestrator);
+    app.releases_slot.set([](App& a) -> Result<std::unique_ptr<Releases>> {
+        TRY_ASSIGN(const Context* context, a.context());
+        return make_cluster_releases(a, *context);
+    });
     app.operations_slot.set([](App& a) -> Result<std::unique_ptr<Operations>> {
         auto operations = std::make_unique<Operations>(a);
         operations->add_target("agent", make_control_target);
         operations->add_target("agent-and-file", make_persist_target);
         operations->add_target("local", make_local_target);
         operations->add_target("kubernetes", make_local_target);
+        operations->add_target("releases", make_release_target);
         if (const auto context = a.context();
             context && (*context)->orchestrator == OrchestratorKind::kubernetes)
             operations->set_locks(make_cluster_locks(a, **context));

@@ -3,8 +3,11 @@
 
 #include "cli/app/module.hpp"
 #include "cli/orchestrator/kubernetes/orchestrator.hpp"
+#include "cli/orchestrator/kubernetes/releases.hpp"
 #include "cli/targets/lease_store.hpp"
 #include "core/kube/api.hpp"
+
+#include <fmt/format.h>
 
 namespace conduit {
 namespace {
@@ -85,6 +88,20 @@ Result<std::unique_ptr<Orchestrator>> make_cluster_orchestrator(App& app, const 
     TRY_ASSIGN(auto reached, reach(app, context));
     return kubernetes::make_orchestrator(std::move(reached.api), std::move(reached.name_space),
                                          app.deadline(k_limit));
+}
+
+Result<std::unique_ptr<Releases>> make_cluster_releases(App& app, const Context& context)
+{
+    if (context.orchestrator != OrchestratorKind::kubernetes)
+        return fail(
+            ErrorKind::refused,
+            fmt::format("context {} is run by {}: releases, autoscalers and the like are of a cluster",
+                        context.name, orchestrator_name(context.orchestrator)),
+            "Choose a context of kubernetes: conduitctl context ls");
+    TRY_ASSIGN(Orchestrator * orchestrator, app.orchestrator());
+    TRY_ASSIGN(auto reached, reach(app, context));
+    return kubernetes::make_releases(std::move(reached.api), std::move(reached.name_space),
+                                     orchestrator->identity());
 }
 
 std::unique_ptr<ops::LockStore> make_cluster_locks(App& app, const Context& context)

@@ -6,15 +6,20 @@
 
 namespace conduit::commands {
 
+Noun autoscale();
 Noun blocklist();
 Noun cache();
+Noun canary();
 Noun circuit();
 Noun commands();
 Noun completion();
 Noun config();
 Noun context();
+Noun deploy();
+Noun describe();
 Noun docs();
 Noun doctor();
+Noun events();
 Noun health();
 Noun help();
 Noun history();
@@ -26,9 +31,11 @@ Noun metrics();
 Noun pool();
 Noun provider();
 Noun ps();
+Noun resources();
 Noun restart();
 Noun resume();
 Noun reversals();
+Noun rollout();
 Noun safety();
 Noun scale();
 Noun top();

@@ -49,6 +49,8 @@ const Faults& agent_read_faults();
 const Faults& agent_change_faults();
 const Faults& workload_read_faults();
 const Faults& workload_change_faults();
+const Faults& release_read_faults();
+const Faults& release_change_faults();
 const Faults& file_faults();
 std::vector<Case> local_cases();
 const std::vector<Case>& exit_code_cases();
