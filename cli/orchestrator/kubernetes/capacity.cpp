@@ -2,6 +2,7 @@
 #include "cli/orchestrator/kubernetes/capacity.hpp"
 
 #include "cli/orchestrator/kubernetes/autoscalers.hpp"
+#include "cli/orchestrator/kubernetes/canary.hpp"
 #include "cli/orchestrator/kubernetes/usage.hpp"
 #include "core/text.hpp"
 
@@ -330,7 +331,7 @@ ReleaseCheck check_budget(WorkloadApi& workloads, const Json& workload, Deadline
 
 Result<std::vector<ReleaseCheck>> precheck(WorkloadApi& workloads, const std::string& name, Deadline deadline)
 {
-    TRY_ASSIGN(const auto found, workloads.find(name, deadline));
+    TRY_ASSIGN(const auto found, find_release(workloads, name, deadline));
     TRY_ASSIGN(const auto pods, workloads.pods_of(*found.object, deadline));
     const auto& pod_spec = member(member(member(*found.object, "spec"), "template"), "spec");
     std::vector<ReleaseCheck> out{check_rollout(*found.object, rollout_of(*found.object)), check_pods(pods)};

@@ -2,6 +2,7 @@
 #include "cli/orchestrator/kubernetes/describe.hpp"
 
 #include "cli/orchestrator/kubernetes/autoscalers.hpp"
+#include "cli/orchestrator/kubernetes/canary.hpp"
 #include "cli/orchestrator/kubernetes/capacity.hpp"
 #include "cli/orchestrator/kubernetes/events.hpp"
 #include "cli/orchestrator/kubernetes/revisions.hpp"
@@ -233,7 +234,7 @@ Result<JsonBox> describe(WorkloadApi& workloads, const std::string& name, Deadli
         return JsonBox(pod_json(workloads, **pod, deadline));
     if (pod.error().kind != ErrorKind::not_found)
         return pod.error();
-    TRY_ASSIGN(const auto found, workloads.find(name, deadline));
+    TRY_ASSIGN(const auto found, find_release(workloads, name, deadline));
     TRY_ASSIGN(auto described, workload_json(workloads, found, deadline));
     return JsonBox(std::move(described));
 }

@@ -2,6 +2,7 @@
 #include "cli/orchestrator/kubernetes/orchestrator.hpp"
 
 #include "cli/orchestrator/kubernetes/change.hpp"
+#include "cli/orchestrator/kubernetes/events.hpp"
 #include "cli/orchestrator/kubernetes/pod_logs.hpp"
 #include "cli/orchestrator/kubernetes/usage.hpp"
 #include "core/hash.hpp"
@@ -24,16 +25,6 @@ Result<std::string> identity_of(kube::Api& api, const std::string& name_space, D
     if (system.error().kind != ErrorKind::auth && system.error().kind != ErrorKind::not_found)
         return system.error();
     return fmt::format("cluster at {} namespace {}", api.transport().server(), name_space);
-}
-
-// Of an event, in either of its two forms.
-WallTime time_of(const Json& event)
-{
-    for (const auto* key : {"eventTime", "lastTimestamp", "firstTimestamp"})
-        if (const auto time = parse_time(json_string_or(event, key, "")))
-            return *time;
-    return parse_time(json_string_or(member(event, "metadata"), "creationTimestamp", ""))
-        .value_or(WallTime{});
 }
 
 class KubernetesOrchestrator final : public Orchestrator {
@@ -114,9 +105,9 @@ class KubernetesOrchestrator final : public Orchestrator {
         TRY(api_->list(
             path, {},
             [&](const Json& event) {
-                out.push_back({time_of(event), json_string_or(member(event, "involvedObject"), "name", ""),
-                               json_string_or(event, "reason", ""),
-                               printable(trim(json_string_or(event, "message", "")))});
+                auto one = event_of(event);
+                out.push_back(
+                    {one.last, std::move(one.object), std::move(one.reason), std::move(one.message)});
             },
             [&] { out.clear(); }, deadline));
         std::ranges::stable_sort(out, {}, &OrchestratorEvent::at);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/orchestrator/kubernetes/revisions.hpp"
 
+#include "cli/orchestrator/kubernetes/canary.hpp"
 #include "cli/orchestrator/kubernetes/settings.hpp"
 #include "core/text.hpp"
 
@@ -150,7 +151,7 @@ const KeptTemplate* current_template(const std::vector<KeptTemplate>& kept, cons
 
 Result<std::vector<Revision>> revisions(WorkloadApi& workloads, const std::string& name, Deadline deadline)
 {
-    TRY_ASSIGN(const auto found, workloads.find(name, deadline));
+    TRY_ASSIGN(const auto found, find_release(workloads, name, deadline));
     TRY_ASSIGN(const auto kept, kept_templates(workloads, found, deadline));
     TRY_ASSIGN(const auto pods, workloads.pods_of(*found.object, deadline));
     const auto* current = current_template(kept, *found.object);
@@ -177,7 +178,7 @@ Result<std::vector<Revision>> revisions(WorkloadApi& workloads, const std::strin
 
 Result<RolloutStatus> rollout_status(WorkloadApi& workloads, const std::string& name, Deadline deadline)
 {
-    TRY_ASSIGN(const auto found, workloads.find(name, deadline));
+    TRY_ASSIGN(const auto found, find_release(workloads, name, deadline));
     TRY_ASSIGN(const auto kept, kept_templates(workloads, found, deadline));
     TRY_ASSIGN(const auto pods, workloads.pods_of(*found.object, deadline));
     const auto* current = current_template(kept, *found.object);

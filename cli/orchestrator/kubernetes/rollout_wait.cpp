@@ -16,7 +16,11 @@
 namespace conduit::kubernetes {
 namespace {
 
-constexpr Duration k_look{1000};       // also without news: patience ends
+constexpr Duration k_look{500}; // also without news: patience ends
+// Without a readiness probe a container that dies at once was ready for a moment. Pods that changed during
+// the wait must stay as they are for so long; those that were started again, longer than the next back-off.
+constexpr Duration k_hold{3000};
+constexpr Duration k_hold_restarted{12'000};
 constexpr Duration k_slice{50};        // how soon a stop is noticed
 constexpr Duration k_again{500};       // until a watch that could not begin is begun again
 constexpr Duration k_patience{10'000}; // a scheduler may find room, a quota may be raised
@@ -48,8 +52,9 @@ class View {
     View(const View&) = delete;
 
     struct Snapshot {
-        bool fresh = false; // else the rest is empty
-        JsonBox workload;   // null: not seen yet
+        bool fresh = false;  // else the rest is empty
+        bool listed = false; // the pods are all there
+        JsonBox workload;    // null: not seen yet
         bool gone = false;
         std::vector<JsonBox> pods;
         std::optional<Error> lost;  // the watch is interrupted
@@ -62,8 +67,13 @@ class View {
         if (!changed_.wait_for(lock, limit, [&] { return fresh_; }) && !anyway)
             return {};
         fresh_ = false;
-        Snapshot out{
-            .fresh = true, .workload = workload_, .gone = gone_, .pods = {}, .lost = lost_, .fatal = fatal_};
+        Snapshot out{.fresh = true,
+                     .listed = listed_,
+                     .workload = workload_,
+                     .gone = gone_,
+                     .pods = {},
+                     .lost = lost_,
+                     .fatal = fatal_};
         for (const auto& [name, pod] : pods_)
             out.pods.push_back(pod);
         return out;
@@ -125,6 +135,7 @@ class View {
     {
         if (event.change == kube::Change::anew)
             pods_.clear();
+        listed_ = (listed_ || event.change == kube::Change::whole) && event.change != kube::Change::anew;
         if (event.object == nullptr || instance_of(*event.object).workload != name_)
             return;
         if (event.change == kube::Change::deleted)
@@ -140,7 +151,7 @@ class View {
     std::mutex mutex_;
     std::condition_variable changed_;
     JsonBox workload_;
-    bool gone_ = false, fresh_ = false;
+    bool gone_ = false, fresh_ = false, listed_ = false;
     std::map<std::string, JsonBox> pods_;
     std::optional<Error> lost_, fatal_;
     std::vector<std::jthread> watchers_; // the last member: ended first
@@ -183,6 +194,13 @@ class Wait {
     }
 
   private:
+    struct Known {
+        InstanceState state = InstanceState::starting;
+        std::uint32_t restarts = 0;
+        bool restarted = false;            // during the wait
+        std::optional<SteadyTime> changed; // the last time, during the wait
+    };
+
     bool stopped() const
     {
         return workloads_.api().cancel() != nullptr && workloads_.api().cancel()->requested();
@@ -216,13 +234,18 @@ class Wait {
             return *seen.fatal;
         if (seen.gone)
             return fail(ErrorKind::failed, fmt::format("{} was removed meanwhile", name_));
-        if (seen.workload->is_null()) {
+        if (seen.workload->is_null() || !seen.listed) {
             tell(seen.lost ? seen.lost->message : "not seen yet");
             return false;
         }
         const auto state = rollout_of(*seen.workload);
-        if (state.done)
+        note_pods(seen.pods);
+        if (state.done && stay_so())
             return true;
+        if (state.done) {
+            tell(fmt::format("{} of {} available, do they stay so", state.available, state.wanted));
+            return false;
+        }
         tell(seen.lost ? seen.lost->message
                        : fmt::format("{} of {} updated, {} available", state.updated, state.wanted,
                                      state.available));
@@ -232,6 +255,40 @@ class Wait {
         if (state.observed)
             TRY(find_stuck(seen));
         return false;
+    }
+
+    void note_pods(const std::vector<JsonBox>& pods)
+    {
+        const auto now = workloads_.api().clock().steady();
+        std::map<std::string, Known> all;
+        for (const auto& pod : pods) {
+            const auto one = instance_of(*pod);
+            if (one.state == InstanceState::draining)
+                continue;
+            Known known{.state = one.state, .restarts = one.restarts};
+            if (pods_) {
+                const auto was = pods_->find(one.name);
+                const bool is_new = was == pods_->end();
+                if (!is_new)
+                    known = was->second;
+                known.restarted = known.restarted || one.restarts > (is_new ? 0 : known.restarts);
+                if (is_new || known.state != one.state || known.restarts != one.restarts)
+                    known.changed = now;
+                known.state = one.state;
+                known.restarts = one.restarts;
+            }
+            all.emplace(one.name, known);
+        }
+        pods_ = std::move(all);
+    }
+
+    bool stay_so() const
+    {
+        const auto now = workloads_.api().clock().steady();
+        return std::ranges::all_of(*pods_, [&](const auto& named) {
+            const auto& known = named.second;
+            return !known.changed || now - *known.changed >= (known.restarted ? k_hold_restarted : k_hold);
+        });
     }
 
     // A pod of the wanted template that cannot become ready. Those of an older one are on their way out.
@@ -272,6 +329,7 @@ class Wait {
     const Deadline deadline_;
     const SteadyTime began_;
     std::string line_;
+    std::optional<std::map<std::string, Known>> pods_; // as they were at the last look, but for those that go
     std::optional<KeptTemplate> wanted_;
     double of_generation_ = -1;
 };
