@@ -93,7 +93,7 @@ Result<std::unique_ptr<Orchestrator>> make_context_orchestrator(App& app)
     return local::make_orchestrator(folder_of(app, *context), &app.cancel());
 }
 
-Result<std::unique_ptr<ops::Target>> make_local_target(App& app)
+Result<std::unique_ptr<ops::Target>> make_workload_target(App& app, ops::Settle settle)
 {
     TRY_ASSIGN(Orchestrator * orchestrator, app.orchestrator());
     // The orchestrator's word is not enough: the instance itself has to answer.
@@ -107,7 +107,22 @@ Result<std::unique_ptr<ops::Target>> make_local_target(App& app)
                         fmt::format("{} answers HTTP {}", instance.name, answer.status));
         return {};
     };
-    return std::make_unique<ops::WorkloadTarget>(*orchestrator, std::move(probe), &app.cancel());
+    return std::make_unique<ops::WorkloadTarget>(*orchestrator, std::move(probe), &app.cancel(),
+                                                 std::move(settle));
+}
+
+Result<std::unique_ptr<ops::Target>> make_local_target(App& app)
+{
+    return make_workload_target(app, {});
+}
+
+Result<std::unique_ptr<ops::Target>> make_cluster_target(App& app)
+{
+    TRY_ASSIGN(Releases * releases, app.releases());
+    return make_workload_target(
+        app, [releases](const std::string& workload, const ChangeProgress& progress, Deadline deadline) {
+            return releases->settle(workload, progress, deadline);
+        });
 }
 
 Result<std::unique_ptr<ops::Target>> make_control_target(App& app)
@@ -182,7 +197,7 @@ void wire(App& app)
         operations->add_target("agent", make_control_target);
         operations->add_target("agent-and-file", make_persist_target);
         operations->add_target("local", make_local_target);
-        operations->add_target("kubernetes", make_local_target);
+        operations->add_target("kubernetes", make_cluster_target);
         operations->add_target("releases", make_release_target);
         if (const auto context = a.context();
             context && (*context)->orchestrator == OrchestratorKind::kubernetes)
