@@ -207,7 +207,7 @@ Noun scale()
                  .text = "Done when so many are ready by the orchestrator's word and each answers "
                          "by itself.",
                  .examples = {"conduitctl scale to 5 --yes"},
-                 .covers = {"A-scale-up-1", "A-scale-down-1"},
+                 .covers = {"A-scale-up-1", "A-scale-down-1", "E-err-scale-1"},
                  .backends = {"orchestrator"}},
                 [](Flags& f, ScaleOptions& o) {
                     f.arg("REPLICAS", o.replicas, "How many").between(0, 1000);
@@ -246,7 +246,7 @@ Noun restart()
                       "conduitctl restart --unhealthy"},
          .omitted = {{ErrorKind::stale, "writes no field that could have moved"},
                      {ErrorKind::rolled_back, "it cannot be taken back: 10"}},
-         .covers = {"A-ts-mem-7"},
+         .covers = {"A-ts-mem-7", "E-mem-relief-1"},
          .backends = {"orchestrator"}},
         [](Flags& f, RestartOptions& o) {
             f.opt("--workload", o.workload, "Which workload")

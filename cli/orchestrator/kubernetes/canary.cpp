@@ -2,7 +2,7 @@
 #include "cli/orchestrator/kubernetes/canary.hpp"
 
 #include "cli/orchestrator/kubernetes/change.hpp"
-#include "cli/orchestrator/kubernetes/settings.hpp"
+#include "cli/orchestrator/kubernetes/workload_settings.hpp"
 #include "core/kube/watch.hpp"
 #include "core/text.hpp"
 
@@ -15,18 +15,10 @@ namespace {
 
 const kube::Resource k_rollouts{.group = "argoproj.io", .version = "v1alpha1", .plural = "rollouts"};
 
-Result<bool> is_served(WorkloadApi& workloads, Deadline deadline)
-{
-    const auto group = workloads.api().get("/apis/argoproj.io", deadline);
-    if (!group && group.error().kind != ErrorKind::not_found)
-        return group.error();
-    return group.has_value();
-}
-
 // refused without the CRD, not_found without the object.
 Result<Found> need_rollout(WorkloadApi& workloads, const std::string& name, Deadline deadline)
 {
-    TRY_ASSIGN(const bool served, is_served(workloads, deadline));
+    TRY_ASSIGN(const bool served, rollouts_served(workloads, deadline));
     if (!served)
         return fail(
             ErrorKind::refused, "this cluster has no Argo Rollouts (no resource of the group argoproj.io)",
@@ -99,9 +91,17 @@ std::string line_of(const Json& rollout)
 
 } // namespace
 
+Result<bool> rollouts_served(WorkloadApi& workloads, Deadline deadline)
+{
+    const auto group = workloads.api().get("/apis/argoproj.io", deadline);
+    if (!group && group.error().kind != ErrorKind::not_found)
+        return group.error();
+    return group.has_value();
+}
+
 Result<std::optional<Found>> find_rollout(WorkloadApi& workloads, const std::string& name, Deadline deadline)
 {
-    TRY_ASSIGN(const bool served, is_served(workloads, deadline));
+    TRY_ASSIGN(const bool served, rollouts_served(workloads, deadline));
     if (!served)
         return std::optional<Found>{};
     auto path = kube::resource_path(k_rollouts, workloads.name_space(), name);

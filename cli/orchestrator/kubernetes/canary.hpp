@@ -8,6 +8,7 @@
 
 namespace conduit::kubernetes {
 
+Result<bool> rollouts_served(WorkloadApi& workloads, Deadline deadline); // has the cluster their CRD?
 // nullopt: there is none of this name, or the cluster does not know them.
 Result<std::optional<Found>> find_rollout(WorkloadApi& workloads, const std::string& name, Deadline deadline);
 // The object whose template makes the pods of `name`: its Rollout, else the workload itself.

@@ -9,7 +9,7 @@
 #include "cli/orchestrator/kubernetes/events.hpp"
 #include "cli/orchestrator/kubernetes/revisions.hpp"
 #include "cli/orchestrator/kubernetes/rollout_wait.hpp"
-#include "cli/orchestrator/kubernetes/settings.hpp"
+#include "cli/orchestrator/kubernetes/workload_settings.hpp"
 #include "core/text.hpp"
 
 #include <algorithm>
@@ -94,7 +94,11 @@ class KubernetesReleases final : public Releases {
 
     Result<> settle(const std::string& workload, const ChangeProgress& progress, Deadline deadline) override
     {
-        TRY_ASSIGN(const auto rollout, find_rollout(workloads_, workload, deadline));
+        TRY_ASSIGN(const bool served, has_rollouts(deadline));
+        std::optional<Found> rollout;
+        if (served) {
+            TRY_ASSIGN(rollout, find_rollout(workloads_, workload, deadline));
+        }
         if (rollout)
             return kubernetes::settle_canary(workloads_, workload, "start", progress, deadline);
         TRY_ASSIGN(const auto found, workloads_.find(workload, deadline));
@@ -111,13 +115,13 @@ class KubernetesReleases final : public Releases {
     }
     Result<std::vector<ContainerResources>> resources(const std::string& workload, Deadline deadline) override
     {
-        TRY_ASSIGN(const auto found, find_release(workloads_, workload, deadline));
+        TRY_ASSIGN(const auto found, release_of(workload, deadline));
         return resources_of(member(member(member(*found.object, "spec"), "template"), "spec"));
     }
     Result<ReleaseCheck> fits(const std::string& workload, const std::vector<ContainerResources>& resources,
                               Deadline deadline) override
     {
-        TRY_ASSIGN(const auto found, find_release(workloads_, workload, deadline));
+        TRY_ASSIGN(const auto found, release_of(workload, deadline));
         return check_nodes(workloads_, *found.object, resources, deadline);
     }
     Result<std::vector<ReleaseCheck>> precheck(const std::string& workload, Deadline deadline) override
@@ -131,7 +135,7 @@ class KubernetesReleases final : public Releases {
     Result<JsonBox> new_autoscaler(const std::string& workload, int min, int max, std::optional<int> cpu,
                                    Deadline deadline) override
     {
-        TRY_ASSIGN(const auto found, find_release(workloads_, workload, deadline));
+        TRY_ASSIGN(const auto found, release_of(workload, deadline));
         return kubernetes::new_autoscaler(workloads_, found, min, max, cpu, deadline);
     }
     Result<JsonBox> describe(const std::string& name, Deadline deadline) override
@@ -163,10 +167,25 @@ class KubernetesReleases final : public Releases {
     }
 
   private:
+    // A CRD does not come or go during a command.
+    Result<bool> has_rollouts(Deadline deadline)
+    {
+        if (!has_rollouts_) {
+            TRY_ASSIGN(has_rollouts_, rollouts_served(workloads_, deadline));
+        }
+        return *has_rollouts_;
+    }
+
+    Result<Found> release_of(const std::string& name, Deadline deadline)
+    {
+        TRY_ASSIGN(const bool served, has_rollouts(deadline));
+        return served ? find_release(workloads_, name, deadline) : workloads_.find(name, deadline);
+    }
+
     Result<Found> object_of(const SettingPath& path, Deadline deadline)
     {
         if (!path.of_autoscaler())
-            return find_release(workloads_, path.object, deadline);
+            return release_of(path.object, deadline);
         TRY_ASSIGN(auto where, autoscaler_path(workloads_, path.object, deadline));
         TRY_ASSIGN(auto object, api_->get(where, deadline));
         return Found{std::move(where), std::move(object)};
@@ -274,6 +293,7 @@ class KubernetesReleases final : public Releases {
     std::unique_ptr<kube::Api> api_;
     const std::string identity_;
     WorkloadApi workloads_;
+    std::optional<bool> has_rollouts_;
 };
 
 } // namespace

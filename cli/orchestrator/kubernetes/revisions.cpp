@@ -2,7 +2,7 @@
 #include "cli/orchestrator/kubernetes/revisions.hpp"
 
 #include "cli/orchestrator/kubernetes/canary.hpp"
-#include "cli/orchestrator/kubernetes/settings.hpp"
+#include "cli/orchestrator/kubernetes/workload_settings.hpp"
 #include "core/text.hpp"
 
 #include <algorithm>

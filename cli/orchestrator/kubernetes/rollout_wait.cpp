@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/orchestrator/kubernetes/rollout_wait.hpp"
 
+#include "cli/orchestrator/kubernetes/events.hpp"
 #include "cli/orchestrator/kubernetes/revisions.hpp"
 #include "core/kube/watch.hpp"
 #include "core/text.hpp"
@@ -157,12 +158,13 @@ class View {
     std::vector<std::jthread> watchers_; // the last member: ended first
 };
 
-Error stuck_error(WorkloadApi& workloads, const std::string& pod, const std::string& reason)
+Error stuck_error(WorkloadApi& workloads, const std::string& workload, const std::string& pod,
+                  const std::string& reason)
 {
     return Error{ErrorKind::failed, fmt::format("{} does not become ready: {}", pod, reason)}
         .with_cause(last_words(workloads, pod))
         .with_detail("instance", pod)
-        .with_hint(fmt::format("See why: conduitctl logs {}", pod));
+        .with_hint(fmt::format("See what happened: conduitctl events --for {} --type warning", workload));
 }
 
 class Wait {
@@ -188,7 +190,7 @@ class Wait {
             if (stopped())
                 return fail(ErrorKind::interrupted, "interrupted");
             if (deadline_.passed())
-                return fail(ErrorKind::unverified, fmt::format("{}: {}", name_, line_),
+                return fail(ErrorKind::unverified, fmt::format("{}: {}{}", name_, line_, why_not_ready()),
                             fmt::format("See why: conduitctl describe {}", name_));
         }
     }
@@ -250,7 +252,8 @@ class Wait {
                        : fmt::format("{} of {} updated, {} available", state.updated, state.wanted,
                                      state.available));
         if (!state.failure.empty() && !patient())
-            return Error{ErrorKind::failed, fmt::format("{} does not become ready: {}", name_, state.failure)}
+            return Error{ErrorKind::failed,
+                         fmt::format("{} does not become ready: {}{}", name_, state.failure, why_not_ready())}
                 .with_hint(fmt::format("See why: conduitctl describe {}", name_));
         if (state.observed)
             TRY(find_stuck(seen));
@@ -282,6 +285,16 @@ class Wait {
         pods_ = std::move(all);
     }
 
+    // Of the first that is not: a probe that fails, say.
+    std::string why_not_ready()
+    {
+        for (const auto& [name, known] : pods_.value_or(std::map<std::string, Known>{}))
+            if (known.state != InstanceState::ready)
+                if (const auto warning = last_warning(workloads_, name); !warning.empty())
+                    return fmt::format("; {}: {}", name, warning);
+        return {};
+    }
+
     bool stay_so() const
     {
         const auto now = workloads_.api().clock().steady();
@@ -300,7 +313,7 @@ class Wait {
             if (!reason || may_pass || json_find(member(*pod, "metadata"), "deletionTimestamp") != nullptr)
                 continue;
             if (is_wanted(*seen.workload, *pod))
-                return stuck_error(workloads_, name_of(*pod), *reason);
+                return stuck_error(workloads_, name_, name_of(*pod), *reason);
         }
         return {};
     }
@@ -348,25 +361,31 @@ std::string last_log(WorkloadApi& workloads, const std::string& pod)
 
 } // namespace
 
-std::string last_words(WorkloadApi& workloads, const std::string& pod)
+std::string last_warning(WorkloadApi& workloads, const std::string& pod)
 {
-    if (auto lines = last_log(workloads, pod); !lines.empty())
-        return lines;
-    std::vector<std::string> warnings;
+    std::optional<ReleaseEvent> last;
     const auto listed = workloads.api().list(
         kube::resource_path({.plural = "events"}, workloads.name_space()),
         {{"fieldSelector", "involvedObject.name=" + pod}},
-        [&](const Json& event) {
-            if (json_string_or(event, "type", "") == "Warning" &&
-                json_string_or(member(event, "involvedObject"), "name", "") == pod)
-                warnings.push_back(fmt::format("{}: {}", json_string_or(event, "reason", ""),
-                                               trim(json_string_or(event, "message", ""))));
+        [&](const Json& item) {
+            auto event = event_of(item);
+            if (event.warning && event.object == pod && event.reason != "BackOff" &&
+                (!last || event.last >= last->last))
+                last = std::move(event);
         },
-        [&] { warnings.clear(); }, Deadline(k_words));
-    if (!listed || warnings.empty())
+        [&] { last.reset(); }, Deadline(k_words));
+    if (!listed || !last)
         return {};
-    const auto from = warnings.size() - std::min<std::size_t>(warnings.size(), 3);
-    return printable(join(std::span(warnings).subspan(from), "; "));
+    return fmt::format("{}: {}", last->reason, last->message);
+}
+
+std::string last_words(WorkloadApi& workloads, const std::string& pod)
+{
+    auto lines = last_log(workloads, pod);
+    const auto warning = last_warning(workloads, pod);
+    if (!lines.empty() && !warning.empty())
+        lines += "; ";
+    return lines + warning;
 }
 
 Result<> wait_for_rollout(WorkloadApi& workloads, const std::string& path, const ChangeProgress& progress,

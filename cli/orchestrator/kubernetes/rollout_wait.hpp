@@ -12,7 +12,8 @@ namespace conduit::kubernetes {
 Result<> wait_for_rollout(WorkloadApi& workloads, const std::string& path, const ChangeProgress& progress,
                           Deadline deadline);
 
-// The last lines of a pod that does not become ready, else its last warnings; "" when there are none.
+// Why a pod is not ready: its last lines and its last warning; "" when there are none.
+std::string last_warning(WorkloadApi& workloads, const std::string& pod); // "Unhealthy: Readiness ..."
 std::string last_words(WorkloadApi& workloads, const std::string& pod);
 
 } // namespace conduit::kubernetes

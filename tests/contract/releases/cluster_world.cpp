@@ -161,6 +161,43 @@ void ClusterWorld::settled(const std::string& name) const
     REQUIRE(eventually([&] { return kubernetes::rollout_of(deployment(name)).done; }, 60s));
 }
 
+void ClusterWorld::make_weak_context() const
+{
+    const auto core = fmt::format("/api/v1/namespaces/{}/", space);
+    const auto rbac = fmt::format("/apis/rbac.authorization.k8s.io/v1/namespaces/{}/", space);
+    create(core + "serviceaccounts", R"({"metadata":{"name":"weak"}})");
+    create(rbac + "roles", R"({"metadata":{"name":"weak"},"rules":[
+        {"apiGroups":["*"],"resources":["*"],"verbs":["get","list","watch"]},
+        {"apiGroups":["coordination.k8s.io"],"resources":["leases"],"verbs":["*"]}]})");
+    create(rbac + "rolebindings",
+           fmt::format(R"({{"metadata":{{"name":"weak"}},"roleRef":{{"apiGroup":"rbac.authorization.k8s.io",)"
+                       R"("kind":"Role","name":"weak"}},"subjects":[{{"kind":"ServiceAccount","name":"weak",)"
+                       R"("namespace":"{}"}}]}})",
+                       space));
+    create(core + "secrets",
+           R"({"metadata":{"name":"weak","annotations":{"kubernetes.io/service-account.name":)"
+           R"("weak"}},"type":"kubernetes.io/service-account-token"})");
+    std::string token;
+    REQUIRE(eventually([&] {
+        const auto secret = get(core + "secrets/weak");
+        token = secret.value("data", Json::object()).value("token", "");
+        return !token.empty();
+    }));
+    const auto access = kube::find_access({.only = kubeconfig_}, "").value();
+    const auto file = home_.path() / "weak.kubeconfig";
+    REQUIRE(write_file(
+        file,
+        fmt::format("current-context: c\ncontexts: [{{name: c, context: {{cluster: c, user: u}}}}]\n"
+                    "clusters: [{{name: c, cluster: {{server: '{}', insecure-skip-tls-verify: true}}}}]\n"
+                    "users: [{{name: u, user: {{token: {}}}}}]\n",
+                    access.cluster.server, base64_decode(token).value())));
+    const auto config = home_.path() / "config/conduitctl/config.yaml";
+    REQUIRE(write_file(config, read_file(config).value() +
+                                   fmt::format("  weak:\n    orchestrator: kubernetes\n"
+                                               "    kubernetes: {{kubeconfig: {}, namespace: {}}}\n",
+                                               file.string(), space)));
+}
+
 Json ClusterWorld::get(const std::string& path) const
 {
     const auto found = api->get(path, soon());

@@ -46,6 +46,9 @@ class ClusterWorld {
     std::string image_of(const std::string& name) const;
     std::string spec_of(const std::string& name) const; // canonical, with the name taken out
 
+    // Whoever uses the context "weak" from now on may read everything here and hold leases, nothing else.
+    void make_weak_context() const;
+
     std::unique_ptr<kube::Api> api;
     std::string space;
 

@@ -6,7 +6,7 @@
 #include "cli/orchestrator/kubernetes/releases.hpp"
 #include "cli/orchestrator/kubernetes/revisions.hpp"
 #include "cli/orchestrator/kubernetes/rollout_wait.hpp"
-#include "cli/orchestrator/kubernetes/settings.hpp"
+#include "cli/orchestrator/kubernetes/workload_settings.hpp"
 #include "tests/support/catch.hpp"
 #include "tests/support/fakes/fake_workloads.hpp"
 
@@ -271,6 +271,40 @@ TEST_CASE_METHOD(Fixture, "a pod of an older template that is stuck does not end
     REQUIRE_FALSE(stuck);
     CHECK(stuck.error().kind == ErrorKind::failed);
     CHECK(stuck.error().message.contains("CrashLoopBackOff"));
+}
+
+TEST_CASE_METHOD(Fixture, "a pod that was ready for a moment and died is no end of a rollout")
+{
+    const auto path = controller.path("agent");
+    const auto pod_path = "/api/v1/namespaces/audio/pods/" + controller.pods("agent").at(0);
+    const auto pod = cluster.at(pod_path);
+    const auto say = [&](const Json& pod_status, int available) {
+        auto changed = pod;
+        changed["status"] = pod_status;
+        cluster.put(pod_path, changed);
+        auto object = cluster.at(path);
+        object["status"]["availableReplicas"] = available;
+        cluster.put(path, object);
+    };
+    say(document(R"({"phase":"Pending"})"), 1);
+    std::vector<std::string> told;
+    const auto ended = wait_for_rollout(
+        workloads, path,
+        [&](std::string_view line) {
+            told.emplace_back(line);
+            if (line.contains("1 available")) // ready soon, and the Deployment is complete
+                say(pod["status"], 2);
+            else if (line.contains("do they stay so"))
+                say(document(R"({"phase":"Running","containerStatuses":[{"name":"main","restartCount":2,
+                    "state":{"waiting":{"reason":"CrashLoopBackOff"}},
+                    "lastState":{"terminated":{"exitCode":3}}}]})"),
+                    1);
+        },
+        Deadline(20s));
+    REQUIRE_FALSE(ended);
+    CHECK(ended.error().kind == ErrorKind::failed);
+    CHECK(ended.error().message.contains("CrashLoopBackOff: exit 3"));
+    CHECK(std::ranges::any_of(told, [](const auto& line) { return line.contains("do they stay so"); }));
 }
 
 TEST_CASE_METHOD(Fixture, "the first version that a group serves is taken, and none is said")

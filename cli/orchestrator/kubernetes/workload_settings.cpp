@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "cli/orchestrator/kubernetes/settings.hpp"
+#include "cli/orchestrator/kubernetes/workload_settings.hpp"
 
 #include "core/text.hpp"
 
