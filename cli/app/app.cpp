@@ -7,6 +7,7 @@
 #include "cli/orchestrator/endpoints.hpp"
 #include "cli/orchestrator/local_stack.hpp"
 #include "cli/orchestrator/orchestrator.hpp"
+#include "cli/orchestrator/releases.hpp"
 #include "cli/orchestrator/settings.hpp"
 #include "cli/orchestrator/streams.hpp"
 #include "core/http.hpp"
@@ -210,6 +211,11 @@ Result<ServiceSettings*> App::settings()
 Result<Endpoints*> App::endpoints()
 {
     return endpoints_slot.get(*this);
+}
+
+Result<Releases*> App::releases()
+{
+    return releases_slot.get(*this);
 }
 
 Result<Operations*> App::operations()

@@ -33,6 +33,7 @@ class LocalStack;
 }
 class Orchestrator;
 class ServiceSettings;
+class Releases;
 
 // A backend that is made when first asked for. The composition root (cli/app/wiring.cpp) or a test sets the
 // factory.
@@ -145,6 +146,8 @@ class App {
     Result<ServiceSettings*> settings();
     Slot<Endpoints> endpoints_slot;
     Result<Endpoints*> endpoints();
+    Slot<Releases> releases_slot; // what a cluster knows of its workloads beyond that
+    Result<Releases*> releases();
     Slot<local::LocalStack> local_slot; // what `local up` runs on this machine
     Result<local::LocalStack*> local_stack();
     Slot<Operations> operations_slot; // the engine every change goes through

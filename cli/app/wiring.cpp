@@ -11,6 +11,7 @@
 #include "cli/targets/config_file.hpp"
 #include "cli/targets/control_target.hpp"
 #include "cli/targets/once.hpp"
+#include "cli/targets/releases.hpp"
 #include "cli/targets/settings_target.hpp"
 #include "cli/targets/workloads.hpp"
 #include "core/process.hpp"
@@ -112,7 +113,7 @@ Result<std::unique_ptr<ops::Target>> make_instances_target(App& app)
     return std::make_unique<ops::OnceTarget>("instances", orchestrator->identity());
 }
 
-Result<std::unique_ptr<ops::Target>> make_local_target(App& app)
+Result<std::unique_ptr<ops::Target>> make_workload_target(App& app, ops::Settle settle)
 {
     TRY_ASSIGN(Orchestrator * orchestrator, app.orchestrator());
     // The orchestrator's word is not enough: the instance itself has to answer.
@@ -126,7 +127,22 @@ Result<std::unique_ptr<ops::Target>> make_local_target(App& app)
                         fmt::format("{} answers HTTP {}", instance.name, answer.status));
         return {};
     };
-    return std::make_unique<ops::WorkloadTarget>(*orchestrator, std::move(probe), &app.cancel());
+    return std::make_unique<ops::WorkloadTarget>(*orchestrator, std::move(probe), &app.cancel(),
+                                                 std::move(settle));
+}
+
+Result<std::unique_ptr<ops::Target>> make_local_target(App& app)
+{
+    return make_workload_target(app, {});
+}
+
+Result<std::unique_ptr<ops::Target>> make_cluster_target(App& app)
+{
+    TRY_ASSIGN(Releases * releases, app.releases());
+    return make_workload_target(
+        app, [releases](const std::string& workload, const ChangeProgress& progress, Deadline deadline) {
+            return releases->settle(workload, progress, deadline);
+        });
 }
 
 Result<std::unique_ptr<ops::Target>> make_control_target(App& app)
@@ -183,6 +199,12 @@ Result<std::unique_ptr<ops::Target>> make_settings_target(App& app)
     return std::make_unique<SettingsTarget>(*settings, app.clock());
 }
 
+Result<std::unique_ptr<ops::Target>> make_release_target(App& app)
+{
+    TRY_ASSIGN(Releases * releases, app.releases());
+    return std::make_unique<ops::ReleaseTarget>(*releases);
+}
+
 CheckResult agents_reachable(App& app, const Context&)
 {
     const auto agents = app.agents();
@@ -222,14 +244,19 @@ void wire(App& app)
     app.streams_slot.set(make_context_streams);
     app.settings_slot.set(make_context_settings);
     app.endpoints_slot.set(make_context_endpoints);
+    app.releases_slot.set([](App& a) -> Result<std::unique_ptr<Releases>> {
+        TRY_ASSIGN(const Context* context, a.context());
+        return make_cluster_releases(a, *context);
+    });
     app.operations_slot.set([](App& a) -> Result<std::unique_ptr<Operations>> {
         auto operations = std::make_unique<Operations>(a);
         operations->add_target("agent", make_control_target);
         operations->add_target("agent-and-file", make_persist_target);
         operations->add_target("instances", make_instances_target);
         operations->add_target("local", make_local_target);
-        operations->add_target("kubernetes", make_local_target);
         operations->add_target("settings", make_settings_target);
+        operations->add_target("kubernetes", make_cluster_target);
+        operations->add_target("releases", make_release_target);
         if (const auto context = a.context();
             context && (*context)->orchestrator == OrchestratorKind::kubernetes)
             operations->set_locks(make_cluster_locks(a, **context));

@@ -3,6 +3,7 @@
 
 #include "cli/app/module.hpp"
 #include "cli/orchestrator/kubernetes/orchestrator.hpp"
+#include "cli/orchestrator/kubernetes/releases.hpp"
 #include "cli/orchestrator/kubernetes/settings.hpp"
 #include "cli/orchestrator/kubernetes/streams.hpp"
 #include "cli/targets/lease_store.hpp"
@@ -199,6 +200,20 @@ Result<std::unique_ptr<InstanceStreams>> make_cluster_streams(App& app, const Co
         backends->kube_streams(reached.access, kube::make_credentials(reached.access, app.clock()));
     return kubernetes::make_instance_streams(std::move(reached.api), std::move(streams),
                                              std::move(reached.name_space));
+}
+
+Result<std::unique_ptr<Releases>> make_cluster_releases(App& app, const Context& context)
+{
+    if (context.orchestrator != OrchestratorKind::kubernetes)
+        return fail(
+            ErrorKind::refused,
+            fmt::format("context {} is run by {}: releases, autoscalers and the like are of a cluster",
+                        context.name, orchestrator_name(context.orchestrator)),
+            "Choose a context of kubernetes: conduitctl context ls");
+    TRY_ASSIGN(Orchestrator * orchestrator, app.orchestrator());
+    TRY_ASSIGN(auto reached, reach(app, context));
+    return kubernetes::make_releases(std::move(reached.api), std::move(reached.name_space),
+                                     orchestrator->identity());
 }
 
 std::unique_ptr<ops::LockStore> make_cluster_locks(App& app, const Context& context)

@@ -7,6 +7,7 @@
 #include "cli/ops/lock.hpp"
 #include "cli/orchestrator/endpoints.hpp"
 #include "cli/orchestrator/orchestrator.hpp"
+#include "cli/orchestrator/releases.hpp"
 #include "cli/orchestrator/settings.hpp"
 #include "cli/orchestrator/streams.hpp"
 
@@ -20,6 +21,8 @@ Result<std::unique_ptr<Agents>> make_cluster_agents(App& app, const Context& con
 Result<std::unique_ptr<InstanceStreams>> make_cluster_streams(App& app, const Context& context);
 Result<std::unique_ptr<ServiceSettings>> make_cluster_settings(App& app, const Context& context);
 Result<std::unique_ptr<Endpoints>> make_cluster_endpoints(App& app, const Context& context);
+// refused where the context is of no cluster.
+Result<std::unique_ptr<Releases>> make_cluster_releases(App& app, const Context& context);
 std::unique_ptr<ops::LockStore> make_cluster_locks(App& app, const Context& context);
 
 } // namespace conduit

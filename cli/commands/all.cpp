@@ -8,10 +8,11 @@ Registry all()
     using Make = Noun (*)();
     // The order of --help inside a group.
     constexpr Make nouns[] = {
-        context, local,   doctor,    version,  ps,         logs,   exec, cp,      forward,
-        top,     restart, scale,     provider, circuit,    cache,  pool, limit,   usage,
-        safety,  health,  metrics,   config,   blocklist,  secret, net,  history, undo,
-        resume,  lock,    reversals, commands, completion, docs,   help,
+        context,   local,    doctor,     version, ps,    logs,      exec,      cp,     forward,
+        top,       events,   describe,   restart, scale, autoscale, resources, deploy, rollout,
+        canary,    provider, circuit,    cache,   pool,  limit,     usage,     safety, health,
+        metrics,   config,   blocklist,  secret,  net,   history,   undo,      resume, lock,
+        reversals, commands, completion, docs,    help,
     };
     Registry registry;
     registry.reserve(std::size(nouns));

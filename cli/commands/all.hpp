@@ -6,16 +6,21 @@
 
 namespace conduit::commands {
 
+Noun autoscale();
 Noun blocklist();
 Noun cache();
+Noun canary();
 Noun circuit();
 Noun commands();
 Noun completion();
 Noun config();
 Noun context();
 Noun cp();
+Noun deploy();
+Noun describe();
 Noun docs();
 Noun doctor();
+Noun events();
 Noun exec();
 Noun forward();
 Noun health();
@@ -30,9 +35,11 @@ Noun net();
 Noun pool();
 Noun provider();
 Noun ps();
+Noun resources();
 Noun restart();
 Noun resume();
 Noun reversals();
+Noun rollout();
 Noun safety();
 Noun scale();
 Noun secret();

@@ -2,8 +2,8 @@
 // `scale` and `restart`: changes of a workload, whatever runs it.
 #include "cli/commands/all.hpp"
 #include "cli/commands/instances.hpp"
+#include "cli/commands/releases.hpp"
 #include "cli/commands/support.hpp"
-#include "cli/targets/workloads.hpp"
 #include "core/text.hpp"
 
 #include <algorithm>
@@ -19,18 +19,6 @@ struct ScaleOptions {
     int by = 1;
     ops::ChangeOptions change;
 };
-
-Result<ops::WorkloadTarget*> workloads(App& app)
-{
-    TRY_ASSIGN(const Context* context, app.context());
-    TRY_ASSIGN(Operations * operations, app.operations());
-    TRY_ASSIGN(ops::Target * target,
-               operations->target(std::string(orchestrator_name(context->orchestrator))));
-    auto* found = dynamic_cast<ops::WorkloadTarget*>(target);
-    if (found == nullptr)
-        return fail(ErrorKind::internal, "the context's orchestrator is no target of workloads");
-    return found;
-}
 
 Result<Workload> workload_named(App& app, const std::string& name)
 {
@@ -71,6 +59,27 @@ Result<Report> show(App& app)
                                {.head = "MAX", .field = "max", .format = integer, .align = right}});
 }
 
+// An autoscaler has the last word: outside its bounds a scale would be reverted at once, inside them when the
+// load says so. With none wanted it pauses.
+Result<std::string> autoscaler_says(App& app, const std::string& workload, int replicas, bool force)
+{
+    TRY_ASSIGN(const auto found, autoscaler_of(app, workload));
+    if (!found)
+        return std::string();
+    if (replicas == 0)
+        return fmt::format("{} pauses while none is wanted, and goes on from {} to {} afterwards",
+                           found->name, found->min, found->max);
+    if (!force && (replicas < found->min || replicas > found->max))
+        return fail(ErrorKind::refused,
+                    fmt::format("the autoscaler {} keeps {} between {} and {} replicas: {} would be reverted",
+                                found->name, workload, found->min, found->max, replicas),
+                    fmt::format("Set its bounds: conduitctl autoscale set --workload {} {} {}\nOr remove it: "
+                                "conduitctl autoscale off --workload {}",
+                                workload, replicas < found->min ? "--min" : "--max", replicas, workload));
+    return fmt::format("{} may set another number from {} to {} at any time", found->name, found->min,
+                       found->max);
+}
+
 Result<Report> scale_to(App& app, const std::string& workload, int replicas,
                         const ops::ChangeOptions& options)
 {
@@ -78,9 +87,13 @@ Result<Report> scale_to(App& app, const std::string& workload, int replicas,
         return fail(ErrorKind::usage, fmt::format("{} replicas cannot be asked for", replicas),
                     "Give 0 to 1000.");
     TRY(workload_named(app, workload));
-    TRY_ASSIGN(ops::WorkloadTarget * target, workloads(app));
+    TRY_ASSIGN(ops::WorkloadTarget * target, workload_target(app));
     TRY_ASSIGN(Operations * operations, app.operations());
-    return operations->change(ops::scale_intent(*target, workload, replicas), options);
+    auto intent = ops::scale_intent(*target, workload, replicas);
+    TRY_ASSIGN(auto warning, autoscaler_says(app, workload, replicas, options.force));
+    if (!warning.empty())
+        intent.lines.emplace_back("autoscaler", std::move(warning));
+    return operations->change(intent, options);
 }
 
 Result<Report> to(App& app, const ScaleOptions& o)
@@ -165,7 +178,7 @@ Result<Report> restart_run(App& app, const RestartOptions& o)
         report.notes = {"every instance is ready: nothing to restart"};
         return report;
     }
-    TRY_ASSIGN(ops::WorkloadTarget * target, workloads(app));
+    TRY_ASSIGN(ops::WorkloadTarget * target, workload_target(app));
     TRY_ASSIGN(Operations * operations, app.operations());
     return operations->change(ops::restart_intent(*target, o.workload, chosen, o.drain),
                               waiting_for(o.change, o.drain, chosen.empty() ? all.size() : chosen.size()));
@@ -194,7 +207,7 @@ Noun scale()
                  .text = "Done when so many are ready by the orchestrator's word and each answers "
                          "by itself.",
                  .examples = {"conduitctl scale to 5 --yes"},
-                 .covers = {"A-scale-up-1", "A-scale-down-1"},
+                 .covers = {"A-scale-up-1", "A-scale-down-1", "E-err-scale-1"},
                  .backends = {"orchestrator"}},
                 [](Flags& f, ScaleOptions& o) {
                     f.arg("REPLICAS", o.replicas, "How many").between(0, 1000);
@@ -233,7 +246,7 @@ Noun restart()
                       "conduitctl restart --unhealthy"},
          .omitted = {{ErrorKind::stale, "writes no field that could have moved"},
                      {ErrorKind::rolled_back, "it cannot be taken back: 10"}},
-         .covers = {"A-ts-mem-7"},
+         .covers = {"A-ts-mem-7", "E-mem-relief-1"},
          .backends = {"orchestrator"}},
         [](Flags& f, RestartOptions& o) {
             f.opt("--workload", o.workload, "Which workload")

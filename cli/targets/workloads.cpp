@@ -64,9 +64,17 @@ Applied applied_scale(int replicas)
 
 } // namespace
 
-WorkloadTarget::WorkloadTarget(Orchestrator& orchestrator, InstanceProbe probe, const Cancel* cancel)
-    : orchestrator_(orchestrator), probe_(std::move(probe)), cancel_(cancel)
+WorkloadTarget::WorkloadTarget(Orchestrator& orchestrator, InstanceProbe probe, const Cancel* cancel,
+                               Settle settle)
+    : orchestrator_(orchestrator), probe_(std::move(probe)), cancel_(cancel), settle_(std::move(settle))
 {
+}
+
+Result<> WorkloadTarget::settle(const std::string& workload, Deadline deadline, Progress& progress)
+{
+    if (!settle_)
+        return {};
+    return settle_(workload, [&](std::string_view line) { progress.waiting("rollout", line); }, deadline);
 }
 
 Result<FieldMap> WorkloadTarget::observe(std::span<const std::string> paths, Deadline deadline)
@@ -159,10 +167,15 @@ Result<> WorkloadTarget::verify_scaled(const Step& step, Deadline deadline, Prog
     const auto& field = step.fields.at(0);
     TRY_ASSIGN(const std::string name, workload_of_path(field.path));
     TRY_ASSIGN(const int wanted, replicas_of(*field.after, field.path));
+    TRY(settle(name, deadline, progress));
     const auto began = std::chrono::steady_clock::now();
     for (;;) {
         TRY_ASSIGN(const auto workloads, orchestrator_.workloads(deadline));
         TRY_ASSIGN(const Workload now, find_workload(workloads, name));
+        if (settle_ && now.wanted != wanted)
+            return fail(ErrorKind::failed,
+                        fmt::format("{} replicas of {} are wanted again, not {}", now.wanted, name, wanted),
+                        "Something else scales it too: conduitctl autoscale show");
         if (now.wanted == wanted && now.ready == wanted && now.running == wanted)
             return probe_all(name, deadline);
         TRY_ASSIGN(const auto instances, orchestrator_.instances(name, deadline));
@@ -187,6 +200,7 @@ Result<> WorkloadTarget::verify_restarted(const std::string& workload, const App
                                           Deadline deadline, Progress& progress)
 {
     TRY_ASSIGN(const std::string key, json_string(*applied.data, "key"));
+    TRY(settle(workload, deadline, progress));
     const auto began = std::chrono::steady_clock::now();
     for (;;) {
         TRY_ASSIGN(const auto change, orchestrator_.find_change(key, deadline));

@@ -15,12 +15,17 @@ inline constexpr std::string_view k_restart_action = "restart";
 // Asks an instance itself; ok when it answers that it is ready.
 using InstanceProbe = std::function<Result<>(const Instance& instance, Deadline deadline)>;
 
+// Waits until what is wanted of a workload is so; failed, at once, when it never will be. Where an
+// orchestrator has such a wait of its own, it takes the place of looking again and again.
+using Settle =
+    std::function<Result<>(const std::string& workload, const ChangeProgress& progress, Deadline deadline)>;
+
 class WorkloadTarget : public Target {
   public:
     // The orchestrator must outlive the target. Without a probe the orchestrator's word is enough.
     // cancel ends the waits of verify().
     explicit WorkloadTarget(Orchestrator& orchestrator, InstanceProbe probe = {},
-                            const Cancel* cancel = nullptr);
+                            const Cancel* cancel = nullptr, Settle settle = {});
 
     std::string kind() const override { return orchestrator_.kind(); }
     std::string identity() const override { return orchestrator_.identity(); }
@@ -35,6 +40,7 @@ class WorkloadTarget : public Target {
   private:
     Result<Applied> scale(const WriteContext& context, const Step& step);
     Result<Applied> restart(const WriteContext& context, const Step& step);
+    Result<> settle(const std::string& workload, Deadline deadline, Progress& progress);
     Result<> verify_scaled(const Step& step, Deadline deadline, Progress& progress);
     Result<> verify_restarted(const std::string& workload, const Applied& applied, Deadline deadline,
                               Progress& progress);
@@ -45,6 +51,7 @@ class WorkloadTarget : public Target {
     Orchestrator& orchestrator_;
     InstanceProbe probe_;
     const Cancel* cancel_;
+    Settle settle_;
 };
 
 // `scale to`: NAME to so many. Scope workload/NAME.

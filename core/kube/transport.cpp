@@ -90,11 +90,12 @@ Result<Client> open_client(const Access& access, const Url& url, const Identity&
 // each read.
 class Watch {
   public:
-    Watch(httplib::ClientImpl& client, Deadline deadline, const Cancel* cancel)
-        : thread_([this, &client, deadline, cancel](const std::stop_token& stop) {
+    Watch(httplib::ClientImpl& client, Deadline deadline, const Cancel* cancel, const Cancel* own)
+        : thread_([this, &client, deadline, cancel, own](const std::stop_token& stop) {
               std::unique_lock lock(mutex_);
               while (!stop.stop_requested()) {
-                  const bool wanted = cancel != nullptr && cancel->requested();
+                  const bool wanted =
+                      (cancel != nullptr && cancel->requested()) || (own != nullptr && own->requested());
                   if (wanted || deadline.passed()) {
                       client.stop();
                       return;
@@ -242,7 +243,7 @@ class HttpTransport final : public Transport {
         client.set_connection_timeout(std::min(limit, k_connect_limit));
         client.set_read_timeout(limit);
         client.set_write_timeout(limit);
-        const Watch watch(client, deadline, call.finish ? nullptr : cancel_);
+        const Watch watch(client, deadline, call.finish ? nullptr : cancel_, call.stop);
         httplib::Response response;
         httplib::Error error = httplib::Error::Success;
         const bool done = client.send(request, response, error);

@@ -22,7 +22,8 @@ struct Call {
     std::string content_type = "application/json";
     std::string accept = "application/json";
     std::vector<std::pair<std::string, std::string>> headers; // besides these and the identity
-    bool finish = false; // a stop that is asked for meanwhile does not cut it off: a write in flight
+    bool finish = false;          // a stop that is asked for meanwhile does not cut it off: a write in flight
+    const Cancel* stop = nullptr; // ends this call alone
     std::function<void()> on_sent; // once an answer begins or the connection ended after sending
 };
 

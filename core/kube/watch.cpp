@@ -58,6 +58,8 @@ class Watcher {
                 return std::move(followed).error();
             if (followed && *followed == End::over)
                 return {};
+            if (stopped())
+                return fail(ErrorKind::interrupted, "interrupted");
             if (followed && *followed == End::expired) {
                 version_.clear();
                 continue;
@@ -73,6 +75,12 @@ class Watcher {
     {
         over_ = over_ || !sink_({change, object});
         return !over_;
+    }
+
+    bool stopped() const
+    {
+        return (api_.cancel() != nullptr && api_.cancel()->requested()) ||
+               (options_.stop != nullptr && options_.stop->requested());
     }
 
     Result<> list()
@@ -105,7 +113,7 @@ class Watcher {
         query.emplace("resourceVersion", version_);
         std::string line;
         std::optional<Result<End>> end;
-        const Call call{.path = path_ + "?" + query_string(query)};
+        const Call call{.path = path_ + "?" + query_string(query), .stop = options_.stop};
         auto answer = api_.transport().stream(
             call,
             [&](std::string_view piece) {
@@ -193,7 +201,7 @@ class Watcher {
     Result<> sleep(Duration wait)
     {
         for (const Deadline until(wait); !until.passed();) {
-            if (api_.cancel() != nullptr && api_.cancel()->requested())
+            if (stopped())
                 return fail(ErrorKind::interrupted, "interrupted");
             if (deadline_.passed())
                 return fail(ErrorKind::unverified, fmt::format("{}: not seen in time", path_));

@@ -31,6 +31,7 @@ struct WatchOptions {
     // Unreachable servers are tried again with a growing pause: a restart of the API server is not the end of
     // a wait. Told once each time, with the reason.
     std::function<void(const Error& error)> lost;
+    const Cancel* stop = nullptr; // ends this watch alone: interrupted
 };
 
 // Until `sink` ends it (ok), the deadline passes (unverified), or a stop is asked for (interrupted). An

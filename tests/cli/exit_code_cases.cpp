@@ -184,6 +184,42 @@ void add_cluster(std::vector<Case>& out)
                    .before = prepared});
 }
 
+void add_release_reads(std::vector<Case>& out)
+{
+    const auto* read = &release_read_faults();
+    const auto state = [](const char* name) { return [=](Stage& s) { s.world.releases.state = name; }; };
+    const Inject no_cluster = [](Stage& s) {
+        s.world.app.write_config("contexts: {local: {orchestrator: kubernetes}}\n");
+        s.world.releases.faults["*"] = {refused, "no"};
+    };
+    const std::vector<Case> cases{
+        {.verb = "rollout status",
+         .words = {"rollout", "status", "--wait"},
+         .faults = read,
+         .more = {{unverified, state("progressing")}, {breached, state("stuck")}}},
+        {.verb = "rollout history", .words = {"rollout", "history"}, .faults = read},
+        {.verb = "rollout precheck",
+         .words = {"rollout", "precheck"},
+         .faults = read,
+         .more = {{breached, [](Stage& s) { s.world.releases.precheck_fails = true; }}}},
+        {.verb = "canary status",
+         .words = {"canary", "status"},
+         .faults = read,
+         .more = {{breached, [](Stage& s) { s.world.releases.set("canary/aborted", true); }}}},
+        {.verb = "resources show", .words = {"resources", "show"}, .faults = read},
+        {.verb = "autoscale show", .words = {"autoscale", "show"}, .faults = read},
+        {.verb = "events",
+         .words = {"events"},
+         .faults = &workload_read_faults(),
+         .more = {{refused, no_cluster}}},
+        {.verb = "describe",
+         .words = {"describe", "agent"},
+         .faults = &workload_read_faults(),
+         .more = {{refused, no_cluster}}},
+    };
+    out.insert(out.end(), cases.begin(), cases.end());
+}
+
 // What no replica can fail to apply sets a value in its place.
 Faults only_of(const std::string& verb)
 {
@@ -207,10 +243,12 @@ void add_changes(std::vector<Case>& out)
     for (const auto& row : change_rows()) {
         if (row.variant)
             continue;
-        const bool workload = row.verb.starts_with("scale") || row.verb == "restart";
+        const bool workload =
+            row.verb.starts_with("scale") || row.verb == "restart" || row.verb == "rollout restart";
+        const auto* faults = workload ? &workload_change_faults() : &agent_change_faults();
         out.push_back({.verb = row.verb,
                        .words = row.words,
-                       .faults = workload ? &workload_change_faults() : &agent_change_faults(),
+                       .faults = row.of_release ? &release_change_faults() : faults,
                        .more = only_of(row.verb),
                        .before =
                            [row](Stage& s) {
@@ -391,6 +429,7 @@ const std::vector<Case>& exit_code_cases()
         add_agent_reads(all);
         add_workload_reads(all);
         add_streams(all);
+        add_release_reads(all);
         add_changes(all);
         add_cluster(all);
         add_records(all);

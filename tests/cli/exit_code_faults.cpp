@@ -148,6 +148,24 @@ void write_the_secret_too(Stage& s)
     };
 }
 
+Inject releases_say(const char* where, ErrorKind kind)
+{
+    return [=](Stage& s) { s.world.releases.faults[where] = {kind, "the cluster says no"}; };
+}
+
+// Between the plan and the write another client writes the same settings.
+void write_meanwhile(Stage& s)
+{
+    s.world.releases.before_call = [&r = s.world.releases](const std::string& call) {
+        if (call != "write")
+            return;
+        for (const auto* path :
+             {"image/main", "paused", "template", "strategy/max_surge", "resources/main/limits.memory"})
+            r.set(std::string("workloads/agent/") + path, "bob's");
+        r.set("autoscalers/agent", Json{{"min", 4}, {"max", 4}, {"cpu", 4}});
+    };
+}
+
 const Faults& common()
 {
     static const Faults faults{
@@ -257,6 +275,41 @@ const Faults& cluster_change_faults()
                    {partial, at_roll([](Stage& s, int) { s.world.app.cancel.request(); })},
                    {unverified, with({"--no-wait"})},
                    {unknown, cluster_says("PATCH", k_a_secret, fail(unknown, "the connection ended"))}});
+    return faults;
+}
+
+const Faults& release_read_faults()
+{
+    static const Faults faults = merged(common(), {{failed, releases_say("*", failed)},
+                                                   {refused, releases_say("*", refused)},
+                                                   {auth, releases_say("*", auth)},
+                                                   {unreachable, releases_say("*", unreachable)},
+                                                   {unknown, releases_say("*", unknown)}});
+    return faults;
+}
+
+const Faults& release_change_faults()
+{
+    static const Faults faults =
+        merged(common(), {{failed, releases_say("write", failed)},
+                          {refused, releases_say("*", refused)},
+                          {auth, releases_say("write", auth)},
+                          {unreachable, releases_say("*", unreachable)},
+                          {stale, write_meanwhile},
+                          {locked, [](Stage& s) { s.hold_every_lock(); }},
+                          {rolled_back,
+                           [](Stage& s) {
+                               s.world.releases.broken_writes = 1;
+                               s.world.releases.reverted_writes = 1;
+                           }},
+                          {partial,
+                           [](Stage& s) {
+                               s.world.releases.after_call = [&app = s.world.app](const std::string&) {
+                                   app.cancel.request();
+                               };
+                           }},
+                          {unverified, with({"--no-wait"})},
+                          {unknown, releases_say("write", unknown)}});
     return faults;
 }
 

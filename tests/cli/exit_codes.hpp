@@ -51,6 +51,8 @@ const Faults& workload_read_faults();
 const Faults& workload_change_faults();
 const Faults& stream_read_faults();
 const Faults& stream_change_faults();
+const Faults& release_read_faults();
+const Faults& release_change_faults();
 const Faults& file_faults();
 const Faults& cluster_read_faults();
 const Faults& cluster_change_faults(); // of `secret set`

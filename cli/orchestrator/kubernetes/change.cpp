@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/orchestrator/kubernetes/change.hpp"
 
+#include "cli/orchestrator/kubernetes/rollout_wait.hpp"
 #include "core/text.hpp"
 
 #include <algorithm>
@@ -11,8 +12,6 @@
 namespace conduit::kubernetes {
 namespace {
 
-constexpr Duration k_look{250};
-constexpr Duration k_patience{10'000}; // a scheduler may find room, a quota may be raised
 constexpr std::size_t k_keys = 10;
 constexpr std::string_view k_operations = "conduit.dev/operations";
 constexpr std::string_view k_restarted =
@@ -27,76 +26,6 @@ std::vector<std::string> entries_of(const Json& workload)
 std::string uid_of(const Json& pod)
 {
     return json_string_or(member(pod, "metadata"), "uid", "");
-}
-
-bool asked_to_stop(WorkloadApi& workloads)
-{
-    return workloads.api().cancel() != nullptr && workloads.api().cancel()->requested();
-}
-
-bool passes(ErrorKind kind) // an API server that restarts
-{
-    return kind == ErrorKind::unreachable || kind == ErrorKind::unknown;
-}
-
-std::string last_lines(WorkloadApi& workloads, const std::string& pod)
-{
-    const auto base =
-        fmt::format("/api/v1/namespaces/{}/pods/{}/log?tailLines=5", workloads.name_space(), pod);
-    for (const auto* which : {"&previous=true", ""}) {
-        const auto answer = workloads.api().ask({.path = base + which, .accept = "*/*"}, Deadline(5s));
-        if (answer && !trim(answer->body).empty())
-            return printable(trim(answer->body));
-    }
-    return {};
-}
-
-Error stuck_error(WorkloadApi& workloads, const std::string& pod, const std::string& reason)
-{
-    return Error{ErrorKind::failed, fmt::format("{} does not become ready: {}", pod, reason)}
-        .with_cause(last_lines(workloads, pod))
-        .with_detail("instance", pod)
-        .with_hint(fmt::format("Run `conduitctl logs {}` to see why.", pod));
-}
-
-// A pod of the wanted template that cannot become ready; nullopt while there is none.
-Result<std::optional<Error>> find_stuck(WorkloadApi& workloads, const Json& workload, bool patient,
-                                        Deadline deadline)
-{
-    TRY_ASSIGN(const auto pods, workloads.pods_of(workload, deadline));
-    for (const auto& pod : pods) {
-        const auto reason = stuck_reason(*pod);
-        const bool may_pass = reason && reason->starts_with("Unschedulable");
-        if (reason && !(may_pass && patient))
-            return std::optional(stuck_error(workloads, name_of(*pod), *reason));
-    }
-    return std::optional<Error>{};
-}
-
-// The rollout as it is now: done, an error that ends the wait, or a line to show.
-struct Look {
-    bool done = false;
-    std::optional<Error> error;
-    std::string line;
-};
-
-Result<Look> look(WorkloadApi& workloads, const std::string& path, bool patient, Deadline deadline)
-{
-    TRY_ASSIGN(const auto now, workloads.api().get(path, deadline));
-    const auto state = rollout_of(*now);
-    Look out{.done = state.done,
-             .error = {},
-             .line =
-                 fmt::format("{} of {} updated, {} available", state.updated, state.wanted, state.available)};
-    if (out.done)
-        return out;
-    if (!state.failure.empty() && !patient)
-        out.error = Error{ErrorKind::failed,
-                          fmt::format("{} does not become ready: {}", name_of(*now), state.failure)};
-    if (!out.error && state.observed) {
-        TRY_ASSIGN(out.error, find_stuck(workloads, *now, patient, deadline));
-    }
-    return out;
 }
 
 std::set<std::string> pod_names(const std::vector<JsonBox>& pods)
@@ -236,34 +165,6 @@ Json with_key(const Json& workload, std::string_view key)
     if (keys.size() > k_keys)
         keys.erase(keys.begin(), keys.end() - k_keys);
     return Json{{k_operations, join(keys, " ")}};
-}
-
-Result<> wait_for_rollout(WorkloadApi& workloads, const std::string& path, const ChangeProgress& progress,
-                          Deadline deadline)
-{
-    auto& clock = workloads.api().clock();
-    const auto began = clock.steady();
-    std::string shown;
-    for (;;) {
-        const bool patient = clock.steady() - began < k_patience;
-        const auto seen = look(workloads, path, patient, deadline);
-        if (seen && seen->done)
-            return {};
-        if (seen && seen->error)
-            return *seen->error;
-        if (asked_to_stop(workloads))
-            return fail(ErrorKind::interrupted, "interrupted");
-        if (deadline.passed())
-            return fail(ErrorKind::unverified, fmt::format("{}: {}", path.substr(path.rfind('/') + 1),
-                                                           seen ? seen->line : seen.error().message));
-        if (!seen && !passes(seen.error().kind))
-            return seen.error();
-        const auto line = seen ? seen->line : seen.error().message;
-        if (progress && line != shown)
-            progress(line);
-        shown = line;
-        clock.sleep(std::min(k_look, deadline.left()));
-    }
 }
 
 Result<OrchestratorChange> scale(WorkloadApi& workloads, const ScaleRequest& request,

@@ -16,11 +16,6 @@ Result<bool> is_finished(WorkloadApi& workloads, const Json& workload, std::stri
                          Deadline deadline);
 Json with_key(const Json& workload, std::string_view key); // {"conduit.dev/operations": "..."}
 
-// Until the rollout is done. failed: a pod is stuck, with its reason, its last log lines in the cause, and at
-// once; unverified: not seen in time. An API server that goes away meanwhile is waited for.
-Result<> wait_for_rollout(WorkloadApi& workloads, const std::string& path, const ChangeProgress& progress,
-                          Deadline deadline);
-
 Result<OrchestratorChange> scale(WorkloadApi& workloads, const ScaleRequest& request,
                                  const ChangeProgress& progress, Deadline deadline);
 Result<OrchestratorChange> restart(WorkloadApi& workloads, const RestartRequest& request,

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
@@ -38,7 +39,9 @@ std::string owner_of(const Json& meta)
         if (!json_bool_or(owner, "controller", false))
             continue;
         auto name = json_string_or(owner, "name", "");
-        const auto hash = "-" + json_string_or(member(meta, "labels"), "pod-template-hash", "");
+        const auto& labels = member(meta, "labels");
+        const auto hash = "-" + json_string_or(labels, "pod-template-hash",
+                                               json_string_or(labels, "rollouts-pod-template-hash", ""));
         if (json_string_or(owner, "kind", "") == "ReplicaSet" && hash.size() > 1 && name.ends_with(hash))
             name.resize(name.size() - hash.size());
         return name;
@@ -90,6 +93,15 @@ InstanceState state_of(const Json& pod, bool ready)
 constexpr std::array<std::string_view, 8> k_stuck{
     "CrashLoopBackOff",  "ImagePullBackOff",           "ErrImagePull",         "InvalidImageName",
     "ErrImageNeverPull", "CreateContainerConfigError", "CreateContainerError", "RunContainerError"};
+
+// Argo Rollouts write it as a text.
+double observed_generation(const Json& status)
+{
+    const auto text = json_string_or(status, "observedGeneration", "");
+    double number = json_number_or(status, "observedGeneration", 0);
+    std::from_chars(text.data(), text.data() + text.size(), number);
+    return number;
+}
 
 std::string ended_text(const Json& container)
 {
@@ -197,11 +209,18 @@ RolloutState rollout_of(const Json& object)
     const auto& meta = member(object, "metadata");
     const auto& status = member(object, "status");
     RolloutState out;
-    out.observed = json_number_or(status, "observedGeneration", 0) >= json_number_or(meta, "generation", 0);
-    out.wanted = whole(member(object, "spec"), "replicas", 1);
-    out.updated = whole(status, "updatedReplicas");
-    out.available = whole(status, "availableReplicas", whole(status, "readyReplicas"));
-    out.total = whole(status, "replicas");
+    out.observed = observed_generation(status) >= json_number_or(meta, "generation", 0);
+    if (json_find(status, "desiredNumberScheduled") != nullptr) { // a DaemonSet
+        out.wanted = whole(status, "desiredNumberScheduled");
+        out.updated = whole(status, "updatedNumberScheduled");
+        out.available = whole(status, "numberAvailable");
+        out.total = out.wanted;
+    } else {
+        out.wanted = whole(member(object, "spec"), "replicas", 1);
+        out.updated = whole(status, "updatedReplicas");
+        out.available = whole(status, "availableReplicas", whole(status, "readyReplicas"));
+        out.total = whole(status, "replicas");
+    }
     out.done =
         out.observed && out.updated == out.wanted && out.available == out.wanted && out.total == out.wanted;
     const auto& progress = condition(status, "Progressing");

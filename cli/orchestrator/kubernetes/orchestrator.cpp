@@ -3,6 +3,7 @@
 
 #include "cli/orchestrator/kubernetes/admin_port.hpp"
 #include "cli/orchestrator/kubernetes/change.hpp"
+#include "cli/orchestrator/kubernetes/events.hpp"
 #include "cli/orchestrator/kubernetes/pod_logs.hpp"
 #include "cli/orchestrator/kubernetes/usage.hpp"
 #include "core/hash.hpp"
@@ -15,14 +16,16 @@
 namespace conduit::kubernetes {
 namespace {
 
-// Of an event, in either of its two forms.
-WallTime time_of(const Json& event)
+Result<std::string> identity_of(kube::Api& api, const std::string& name_space, Deadline deadline)
 {
-    for (const auto* key : {"eventTime", "lastTimestamp", "firstTimestamp"})
-        if (const auto time = parse_time(json_string_or(event, key, "")))
-            return *time;
-    return parse_time(json_string_or(member(event, "metadata"), "creationTimestamp", ""))
-        .value_or(WallTime{});
+    const auto system = api.get("/api/v1/namespaces/kube-system", deadline);
+    if (system) {
+        const auto uid = json_string_or(member(**system, "metadata"), "uid", "");
+        return fmt::format("cluster {} namespace {}", uid, name_space);
+    }
+    if (system.error().kind != ErrorKind::auth && system.error().kind != ErrorKind::not_found)
+        return system.error();
+    return fmt::format("cluster at {} namespace {}", api.transport().server(), name_space);
 }
 
 class KubernetesOrchestrator final : public Orchestrator {
@@ -107,9 +110,9 @@ class KubernetesOrchestrator final : public Orchestrator {
         TRY(api_->list(
             path, {},
             [&](const Json& event) {
-                out.push_back({time_of(event), json_string_or(member(event, "involvedObject"), "name", ""),
-                               json_string_or(event, "reason", ""),
-                               printable(trim(json_string_or(event, "message", "")))});
+                auto one = event_of(event);
+                out.push_back(
+                    {one.last, std::move(one.object), std::move(one.reason), std::move(one.message)});
             },
             [&] { out.clear(); }, deadline));
         std::ranges::stable_sort(out, {}, &OrchestratorEvent::at);

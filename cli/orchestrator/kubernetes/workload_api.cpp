@@ -112,7 +112,7 @@ Result<std::vector<JsonBox>> WorkloadApi::pods_of(const Json& workload, Deadline
 
 Result<JsonBox> WorkloadApi::update(const std::string& path,
                                     const std::function<Result<Json>(const Json& now)>& edit,
-                                    const std::function<void()>& on_sent, Deadline deadline)
+                                    const std::function<void()>& on_sent, Deadline deadline, bool dry_run)
 {
     for (int i = 0; i < k_tries; ++i) {
         TRY_ASSIGN(auto now, api_.get(path, deadline));
@@ -122,6 +122,7 @@ Result<JsonBox> WorkloadApi::update(const std::string& path,
         patch["metadata"]["resourceVersion"] = (*now)["metadata"]["resourceVersion"];
         kube::WriteOptions options;
         options.on_sent = on_sent;
+        options.dry_run = dry_run;
         auto written = api_.patch(path, kube::PatchType::merge, patch, options, deadline);
         // Controllers write the status all the time: only what `edit` looks at can be stale.
         if (written || written.error().kind != ErrorKind::stale)

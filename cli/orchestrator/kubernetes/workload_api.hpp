@@ -35,7 +35,7 @@ class WorkloadApi {
     // Reads, lets `edit` make a merge patch from what is there, and writes it unless the object changed
     // meanwhile; then it begins anew. `edit` may refuse. A patch of null: nothing to write.
     Result<JsonBox> update(const std::string& path, const std::function<Result<Json>(const Json& now)>& edit,
-                           const std::function<void()>& on_sent, Deadline deadline);
+                           const std::function<void()>& on_sent, Deadline deadline, bool dry_run = false);
     // Asks the API server to remove a pod as its disruption budget allows. refused with the budget's words.
     Result<> evict(const Json& pod, std::optional<Duration> drain, Deadline deadline);
 

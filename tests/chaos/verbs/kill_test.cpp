@@ -51,6 +51,7 @@ class Scene {
         world.app.write_config("contexts: {local: {guards: {max_replicas: 5}}}\n");
         world.agents.keep_in(world.app.home() / "agents.json");
         world.orchestrator.keep_in(world.app.home() / "orchestrator.json");
+        world.releases.keep_in(world.app.home() / "releases.json");
         REQUIRE(write_file(world.app.home() / "overrides.yaml",
                            "providers/openai/weight: 50\ncache/enabled: false\n"));
         world.agents.config_file = world.app.home() / "agent.yaml";
@@ -92,6 +93,7 @@ class Scene {
 
     void make_fail()
     {
+        world.releases.broken_writes = 1;
         world.orchestrator.after_call = [this, calls = 0](const std::string&) mutable {
             world.orchestrator.most_alive = ++calls == 1 ? 0 : 50;
         };
@@ -106,7 +108,8 @@ class Scene {
     {
         world.agents.keep_in(world.app.home() / "agents.json");
         world.orchestrator.keep_in(world.app.home() / "orchestrator.json");
-        return world.agents.dump() + std::to_string(world.orchestrator.wanted) + "/" +
+        world.releases.keep_in(world.app.home() / "releases.json");
+        return world.releases.dump() + world.agents.dump() + std::to_string(world.orchestrator.wanted) + "/" +
                std::to_string(world.orchestrator.restarts) + read_file(world.agents.config_file).value();
     }
     std::vector<std::string> unfinished()

@@ -18,6 +18,7 @@ struct ChangeRow {
     bool reversible = true;
     // An effect that no replica can fail to have: it takes an override away.
     bool cannot_fail = false;
+    bool of_release = false; // of a cluster's workload: see FakeReleases
 };
 
 const std::vector<ChangeRow>& change_rows();

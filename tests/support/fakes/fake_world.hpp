@@ -8,11 +8,13 @@
 #include "cli/targets/config_file.hpp"
 #include "cli/targets/control_target.hpp"
 #include "cli/targets/once.hpp"
+#include "cli/targets/releases.hpp"
 #include "cli/targets/settings_target.hpp"
 #include "cli/targets/workloads.hpp"
 #include "tests/support/fakes/fake_agents.hpp"
 #include "tests/support/fakes/fake_cluster.hpp"
 #include "tests/support/fakes/fake_orchestrator.hpp"
+#include "tests/support/fakes/fake_releases.hpp"
 #include "tests/support/fakes/fake_streams.hpp"
 #include "tests/support/fakes/fake_workloads.hpp"
 #include "tests/support/test_app.hpp"
@@ -94,6 +96,73 @@ class BorrowedStreams final : public InstanceStreams {
     InstanceStreams& to_;
 };
 
+class BorrowedReleases final : public Releases {
+  public:
+    explicit BorrowedReleases(Releases& to) : to_(to) {}
+    std::string identity() const override { return to_.identity(); }
+    Result<std::map<std::string, JsonBox>> read(std::span<const std::string> p, Deadline d) override
+    {
+        return to_.read(p, d);
+    }
+    Result<> write(const SettingsRequest& r, Deadline d) override { return to_.write(r, d); }
+    Result<bool> was_written(std::string_view k, const SettingWrite& s, Deadline d) override
+    {
+        return to_.was_written(k, s, d);
+    }
+    Result<> settle(const std::string& w, const ChangeProgress& p, Deadline d) override
+    {
+        return to_.settle(w, p, d);
+    }
+    Result<RolloutStatus> status(const std::string& w, Deadline d) override { return to_.status(w, d); }
+    Result<std::vector<Revision>> revisions(const std::string& w, Deadline d) override
+    {
+        return to_.revisions(w, d);
+    }
+    Result<std::vector<ContainerResources>> resources(const std::string& w, Deadline d) override
+    {
+        return to_.resources(w, d);
+    }
+    Result<ReleaseCheck> fits(const std::string& w, const std::vector<ContainerResources>& r,
+                              Deadline d) override
+    {
+        return to_.fits(w, r, d);
+    }
+    Result<std::vector<ReleaseCheck>> precheck(const std::string& w, Deadline d) override
+    {
+        return to_.precheck(w, d);
+    }
+    Result<std::vector<Autoscaler>> autoscalers(Deadline d) override { return to_.autoscalers(d); }
+    Result<JsonBox> new_autoscaler(const std::string& w, int min, int max, std::optional<int> cpu,
+                                   Deadline d) override
+    {
+        return to_.new_autoscaler(w, min, max, cpu, d);
+    }
+    Result<JsonBox> describe(const std::string& n, Deadline d) override { return to_.describe(n, d); }
+    Result<std::vector<ReleaseEvent>> events(const std::string& o, Deadline d) override
+    {
+        return to_.events(o, d);
+    }
+    Result<JsonBox> canary(const std::string& w, Deadline d) override { return to_.canary(w, d); }
+    Result<> steer_canary(const std::string& w, std::string_view a, const std::string& k,
+                          const std::function<void()>& s, Deadline d) override
+    {
+        return to_.steer_canary(w, a, k, s, d);
+    }
+    Result<bool> was_steered(const std::string& w, std::string_view a, const std::string& k,
+                             Deadline d) override
+    {
+        return to_.was_steered(w, a, k, d);
+    }
+    Result<> settle_canary(const std::string& w, std::string_view a, const ChangeProgress& p,
+                           Deadline d) override
+    {
+        return to_.settle_canary(w, a, p, d);
+    }
+
+  private:
+    Releases& to_;
+};
+
 struct FakeWorld {
     FakeWorld()
     {
@@ -106,6 +175,7 @@ struct FakeWorld {
                 return Result<kube::Answer>(fail(ErrorKind::interrupted, "interrupted"));
             return cluster_fault ? cluster_fault(call) : std::nullopt;
         };
+        releases.cancel = &app.cancel;
         app.setup = [this](App& a) { wire(a); };
     }
     FakeWorld(const FakeWorld&) = delete;
@@ -134,6 +204,10 @@ struct FakeWorld {
         a.endpoints_slot.set([api](App& b) -> Result<std::unique_ptr<Endpoints>> {
             TRY(b.context());
             return kubernetes::make_endpoints(api(b), "production");
+        });
+        a.releases_slot.set([this](App& b) -> Result<std::unique_ptr<Releases>> {
+            TRY(b.context());
+            return std::make_unique<BorrowedReleases>(releases);
         });
         a.local_slot.set([](App& b) -> Result<std::unique_ptr<local::LocalStack>> {
             return local::make_local_stack([&b] { return b.http(); });
@@ -164,6 +238,10 @@ struct FakeWorld {
                 TRY_ASSIGN(ServiceSettings * found, c.settings());
                 return std::make_unique<SettingsTarget>(*found, c.clock());
             });
+            operations->add_target("releases", [](App& c) -> Result<std::unique_ptr<ops::Target>> {
+                TRY_ASSIGN(Releases * found, c.releases());
+                return std::make_unique<ops::ReleaseTarget>(*found);
+            });
             if (crash)
                 operations->set_crash_points(crash());
             return operations;
@@ -179,6 +257,7 @@ struct FakeWorld {
     FakeCluster cluster;
     FakeWorkloads deployments{cluster, "production"};
     std::function<std::optional<Result<kube::Answer>>(const kube::Call&)> cluster_fault;
+    FakeReleases releases;
     std::function<std::unique_ptr<ops::CrashPoints>()> crash;
     std::function<void(App&)> more;
 };
