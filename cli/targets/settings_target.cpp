@@ -370,12 +370,17 @@ Result<> SettingsTarget::verify_started(const std::vector<Object>& objects, std:
                                         Deadline deadline)
 {
     TRY_ASSIGN(const auto uses, settings_.uses(deadline));
+    // Whose templates this step wrote, these run the new one only: their pods may be of the write's second.
+    std::set<std::string> rolled;
+    for (const auto& object : objects)
+        if (object.what == Place::What::workload)
+            rolled.insert(object.name);
     std::map<std::string, std::set<std::string>> waiting; // by workload: what it read
     bool loose = false;
     for (const auto& object : objects)
         for (const auto& [place, field] : object.fields)
             for (const auto& use : settings_fields::affected(uses, place)) {
-                if (!read_at_start(use.how))
+                if (!read_at_start(use.how) || rolled.contains(use.workload))
                     continue;
                 auto at = written;
                 if (!at) {

@@ -278,6 +278,43 @@ TEST_CASE_METHOD(World, "a file is applied three ways: ours change, theirs stay,
     CHECK(last.err.contains("NEW by conduitctl"));
 }
 
+TEST_CASE_METHOD(World, "of two maps none is changed when the second one may not be")
+{
+    file("two.yaml", "kind: ConfigMap\nmetadata: {name: redis-config}\ndata: {A: '1'}\n---\n"
+                     "kind: ConfigMap\nmetadata: {name: tts-cache-config}\ndata: {A: '1'}\n");
+    cluster_fault = [](const kube::Call& call) -> std::optional<Result<kube::Answer>> {
+        if (call.method == "PATCH" && call.path.contains("/tts-cache-config?"))
+            return Result<kube::Answer>(
+                kube::Answer{403, {}, R"({"kind":"Status","code":403,"reason":"Forbidden",
+                "message":"User \"v\" cannot patch resource \"configmaps\""})"});
+        return std::nullopt;
+    };
+    CHECK(run("config apply -f " + path("two.yaml") + " -y") == 9);
+    CHECK(last.err.contains(R"(cannot patch resource "configmaps")"));
+    CHECK_FALSE(data("redis-config").contains("A"));
+    CHECK_FALSE(data("tts-cache-config").contains("A"));
+}
+
+TEST_CASE_METHOD(World, "what looks like a secret in a ConfigMap is in no output of any format")
+{
+    file("f.yaml",
+         "kind: ConfigMap\nmetadata: {name: redis-config}\ndata:\n  REDIS_URL: redis://app:hunter3333@r:1\n");
+    for (const std::string line :
+         {"config get", "config get --map redis-config", "config get redis.conf", "config get REDIS_URL",
+          "config diff -f FILE", "config apply -f FILE --overwrite --dry-run",
+          "config apply -f FILE --overwrite -y"})
+        for (const auto* format : {"", " -o json", " -o yaml", " -o wide", " -v"})
+            run(replace_all(line, "FILE", path("f.yaml")) + format);
+    CHECK(data("redis-config")["REDIS_URL"] == "redis://app:hunter3333@r:1");
+    run("history show " + newest() + " -o json");
+    CHECK(run("undo " + newest() + " -y") == 3); // it said so beforehand
+    fs::remove(app.home() / "f.yaml");
+    for (const auto* secret : {"hunter2222", "hunter3333"}) {
+        CHECK_FALSE(everything.contains(secret));
+        CHECK_FALSE(journal().contains(secret));
+    }
+}
+
 TEST_CASE_METHOD(World, "of an export only what is named is applied, and nothing that the server wrote")
 {
     file("export.yaml",
