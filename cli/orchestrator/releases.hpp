@@ -19,17 +19,17 @@
 
 namespace conduit {
 
-struct SettingWrite {
+struct SettingChange {
     std::string path;
     JsonBox before; // stale unless it is this now
     JsonBox after;
 };
 
 struct SettingsRequest {
-    std::vector<SettingWrite> settings; // of one workload, or of one autoscaler: written at once
-    std::string key;                    // a repeated key writes nothing
-    std::string cause;                  // kept with the revision: "deploy agent v2 (maria)"
-    bool dry_run = false;               // the server decides and writes nothing
+    std::vector<SettingChange> settings; // of one workload, or of one autoscaler: written at once
+    std::string key;                     // a repeated key writes nothing
+    std::string cause;                   // kept with the revision: "deploy agent v2 (maria)"
+    bool dry_run = false;                // the server decides and writes nothing
     std::function<void()> on_sent;
 };
 
@@ -100,7 +100,7 @@ class Releases {
     // stale: a setting is no longer what the request says (details "field").
     virtual Result<> write(const SettingsRequest& request, Deadline deadline) = 0;
     // Was the setting written with this key? Of an autoscaler that is gone: does it have to be gone?
-    virtual Result<bool> was_written(std::string_view key, const SettingWrite& setting,
+    virtual Result<bool> was_written(std::string_view key, const SettingChange& setting,
                                      Deadline deadline) = 0;
     // Until all wanted replicas are of the wanted template and available. failed, at once: they never will
     // be, with the reason, and the last lines and events in the cause; unverified: not seen in time.

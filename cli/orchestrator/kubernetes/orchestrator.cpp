@@ -16,18 +16,6 @@
 namespace conduit::kubernetes {
 namespace {
 
-Result<std::string> identity_of(kube::Api& api, const std::string& name_space, Deadline deadline)
-{
-    const auto system = api.get("/api/v1/namespaces/kube-system", deadline);
-    if (system) {
-        const auto uid = json_string_or(member(**system, "metadata"), "uid", "");
-        return fmt::format("cluster {} namespace {}", uid, name_space);
-    }
-    if (system.error().kind != ErrorKind::auth && system.error().kind != ErrorKind::not_found)
-        return system.error();
-    return fmt::format("cluster at {} namespace {}", api.transport().server(), name_space);
-}
-
 class KubernetesOrchestrator final : public Orchestrator {
   public:
     KubernetesOrchestrator(std::unique_ptr<kube::Api> api, std::string name_space, std::string identity,

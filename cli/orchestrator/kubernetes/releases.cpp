@@ -23,7 +23,7 @@ using Kind = SettingPath::Kind;
 
 constexpr auto k_cause = "kubernetes.io/change-cause";
 
-Error moved(const SettingWrite& setting, const Json& now)
+Error moved(const SettingChange& setting, const Json& now)
 {
     return Error{ErrorKind::stale, fmt::format("{} is {} now, not {}", setting.path, dump_json(now),
                                                dump_json(*setting.before))}
@@ -81,7 +81,7 @@ class KubernetesReleases final : public Releases {
         return {};
     }
 
-    Result<bool> was_written(std::string_view key, const SettingWrite& setting, Deadline deadline) override
+    Result<bool> was_written(std::string_view key, const SettingChange& setting, Deadline deadline) override
     {
         TRY_ASSIGN(const auto path, parse_setting(setting.path));
         const auto found = object_of(path, deadline);
@@ -243,7 +243,7 @@ class KubernetesReleases final : public Releases {
         return patch;
     }
 
-    static Result<> take_template(Json& edited, const SettingWrite& setting,
+    static Result<> take_template(Json& edited, const SettingChange& setting,
                                   const std::vector<KeptTemplate>& kept)
     {
         const auto* current = current_template(kept, edited);

@@ -134,7 +134,7 @@ Result<> FakeReleases::write(const SettingsRequest& request, Deadline)
     return {};
 }
 
-Result<bool> FakeReleases::was_written(std::string_view key, const SettingWrite&, Deadline)
+Result<bool> FakeReleases::was_written(std::string_view key, const SettingChange&, Deadline)
 {
     TRY(enter("find"));
     return keys_->contains(std::string(key));

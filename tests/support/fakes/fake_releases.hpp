@@ -21,7 +21,7 @@ class FakeReleases final : public Releases {
     Result<std::map<std::string, JsonBox>> read(std::span<const std::string> paths,
                                                 Deadline deadline) override;
     Result<> write(const SettingsRequest& request, Deadline deadline) override;
-    Result<bool> was_written(std::string_view key, const SettingWrite& setting, Deadline deadline) override;
+    Result<bool> was_written(std::string_view key, const SettingChange& setting, Deadline deadline) override;
     Result<> settle(const std::string& workload, const ChangeProgress& progress, Deadline deadline) override;
     Result<RolloutStatus> status(const std::string& workload, Deadline deadline) override;
     Result<std::vector<Revision>> revisions(const std::string& workload, Deadline deadline) override;

@@ -105,7 +105,7 @@ class BorrowedReleases final : public Releases {
         return to_.read(p, d);
     }
     Result<> write(const SettingsRequest& r, Deadline d) override { return to_.write(r, d); }
-    Result<bool> was_written(std::string_view k, const SettingWrite& s, Deadline d) override
+    Result<bool> was_written(std::string_view k, const SettingChange& s, Deadline d) override
     {
         return to_.was_written(k, s, d);
     }
