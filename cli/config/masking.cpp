@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/config/masking.hpp"
 
+#include "cli/config/documents.hpp"
 #include "core/json.hpp"
 #include "core/text.hpp"
 #include "core/yaml.hpp"
@@ -9,11 +10,13 @@
 #include <array>
 #include <nlohmann/json.hpp>
 #include <set>
+#include <tuple>
 #include <vector>
 
 namespace conduit {
 namespace {
 
+constexpr std::size_t k_most = 200;   // values that are looked for in a text
 constexpr std::size_t k_shortest = 4; // a shorter value would be found everywhere in a text
 constexpr std::array<std::string_view, 16> k_words{
     "password",         "passwd",     "passphrase",    "secret",      "token",      "apikey",
@@ -40,30 +43,25 @@ bool is_word(char c)
            c == '/' || c == '=';
 }
 
-// Where a token of a known form stands in the text, and how long it is; 0: nowhere from here on.
-std::pair<std::size_t, std::size_t> known_token(std::string_view text, std::size_t from)
+using Range = std::pair<std::size_t, std::size_t>; // where, and how long; 0: nowhere from here on
+
+// A token of a known form: a word that begins so and is long enough.
+Range known_token(std::string_view text, std::size_t from, std::string_view prefix, std::size_t shortest)
 {
-    std::pair<std::size_t, std::size_t> best{std::string_view::npos, 0};
-    const auto consider = [&](std::string_view prefix, std::size_t shortest) {
-        for (auto at = text.find(prefix, from); at < best.first; at = text.find(prefix, at + 1)) {
-            auto end = at;
-            while (end < text.size() && is_word(text[end]))
-                ++end;
-            const bool begins = at == 0 || !is_word(text[at - 1]) || text[at - 1] == '=';
-            if (begins && end - at >= shortest) {
-                best = {at, end - at};
-                return;
-            }
-        }
-    };
-    for (const auto prefix : k_prefixes)
-        consider(prefix, 16);
-    consider("eyJ", 40); // a JSON web token
-    return best;
+    for (auto at = text.find(prefix, from); at != std::string_view::npos; at = text.find(prefix, at + 1)) {
+        if (at > 0 && is_word(text[at - 1]) && text[at - 1] != '=')
+            continue;
+        auto end = at;
+        while (end < text.size() && is_word(text[end]))
+            ++end;
+        if (end - at >= shortest)
+            return {at, end - at};
+    }
+    return {0, 0};
 }
 
-// The password of "scheme://user:password@host"; an empty range when there is none.
-std::pair<std::size_t, std::size_t> url_password(std::string_view text, std::size_t from)
+// The password of "scheme://user:password@host".
+Range url_password(std::string_view text, std::size_t from)
 {
     for (auto at = text.find("://", from); at != std::string_view::npos; at = text.find("://", at + 3)) {
         const auto end = std::min(text.find_first_of(" \t\r\n\"'/?#", at + 3), text.size());
@@ -76,33 +74,45 @@ std::pair<std::size_t, std::size_t> url_password(std::string_view text, std::siz
     return {0, 0};
 }
 
+Range private_key(std::string_view text, std::size_t from)
+{
+    constexpr std::string_view k_begin = "PRIVATE KEY-----";
+    const auto at = text.find(k_begin, from);
+    if (at == std::string_view::npos || at + k_begin.size() == text.size())
+        return {0, 0};
+    const auto body = at + k_begin.size();
+    const auto end = text.find("-----END", body);
+    // Past the words that end it, which are those that begin it.
+    return {body, end == std::string_view::npos ? text.size() - body : std::max<std::size_t>(end - body, 1)};
+}
+
+template <class Find> std::string hidden(const std::string& text, const Find& find)
+{
+    std::string out;
+    std::size_t from = 0;
+    for (auto [at, length] = find(text, from); length != 0; std::tie(at, length) = find(text, from)) {
+        out += text.substr(from, at - from);
+        out += k_masked;
+        from = at + length;
+        if (text.compare(from, 8, "-----END") == 0) {
+            const auto end = std::min(text.find("-----", from + 8), text.size());
+            out += text.substr(from, end - from);
+            from = end;
+        }
+    }
+    return out + text.substr(from);
+}
+
 std::string hide_forms(std::string text)
 {
-    for (std::size_t from = 0;;) {
-        const auto [at, length] = url_password(text, from);
-        if (length == 0)
-            break;
-        text.replace(at, length, k_masked);
-        from = at + k_masked.size();
-    }
-    for (std::size_t from = 0;;) {
-        const auto [at, length] = known_token(text, from);
-        if (length == 0)
-            break;
-        text.replace(at, length, k_masked);
-        from = at + k_masked.size();
-    }
-    constexpr std::string_view k_begin = "PRIVATE KEY-----";
-    for (std::size_t from = 0;;) {
-        const auto at = text.find(k_begin, from);
-        if (at == std::string::npos)
-            break;
-        const auto body = at + k_begin.size();
-        const auto end = std::min(text.find("-----END", body), text.size());
-        text.replace(body, end - body, k_masked);
-        from = body + k_masked.size() + 8;
-    }
-    return text;
+    text = hidden(text, url_password);
+    for (const auto prefix : k_prefixes)
+        text = hidden(
+            text, [&](std::string_view in, std::size_t from) { return known_token(in, from, prefix, 16); });
+    // A JSON web token.
+    text =
+        hidden(text, [](std::string_view in, std::size_t from) { return known_token(in, from, "eyJ", 40); });
+    return hidden(text, private_key);
 }
 
 void collect(const Json& node, bool secret, std::set<std::string>& out)
@@ -118,6 +128,28 @@ void collect(const Json& node, bool secret, std::set<std::string>& out)
         if (text.size() >= k_shortest)
             out.insert(text);
     }
+}
+
+// Of documents one after the other; false: they cannot be read.
+bool collect_all(std::string_view text, std::set<std::string>& out)
+{
+    std::string part;
+    bool good = true;
+    const auto take = [&] {
+        const auto node = parse_yaml(part, "value");
+        good = good && node;
+        if (node)
+            collect(node->to_json(), false, out);
+        part.clear();
+    };
+    for (const auto& line : split(text, '\n')) {
+        if (line == "---" || line.starts_with("--- "))
+            take();
+        else
+            part += line + "\n";
+    }
+    take();
+    return good;
 }
 
 // "key: value", "key = value", "key value", "export KEY=value", an ACL line of Redis with ">password".
@@ -174,8 +206,12 @@ std::string masked(std::string_view key, std::string_view value)
     if (!text.contains('\n') && !text.contains('{'))
         return text.contains(' ') ? hide_in_line(text) : text;
     std::set<std::string> found;
-    if (const auto node = parse_yaml(value, "value"))
-        collect(node->to_json(), false, found);
+    const auto kind = document_kind(key);
+    const bool read = collect_all(value, found);
+    if (!read && (kind == DocumentKind::yaml || kind == DocumentKind::json))
+        return std::string(k_masked); // what stands below a secret's key cannot be told
+    if (found.size() > k_most)
+        return std::string(k_masked);
     auto lines = split(text, '\n');
     for (auto& line : lines)
         line = hide_in_line(line);

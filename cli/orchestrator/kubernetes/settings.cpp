@@ -3,6 +3,7 @@
 
 #include "cli/orchestrator/kubernetes/change.hpp"
 #include "cli/orchestrator/kubernetes/orchestrator.hpp"
+#include "cli/orchestrator/kubernetes/rollout_wait.hpp"
 #include "cli/orchestrator/kubernetes/setting_uses.hpp"
 #include "cli/orchestrator/kubernetes/setting_writes.hpp"
 #include "core/hash.hpp"

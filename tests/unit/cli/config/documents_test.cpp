@@ -111,6 +111,26 @@ TEST_CASE("what looks like a secret is hidden, and the rest of its text is not")
                     .contains("MIIE"));
 }
 
+TEST_CASE("a large text full of secrets is hidden in a moment, or as a whole")
+{
+    std::string text;
+    std::string yaml = "passwords:\n";
+    for (int i = 0; i < 20'000; ++i) {
+        text += "x redis://a:hunter2@h sk-0123456789abcdef0123 -----BEGIN PRIVATE KEY-----MIIE-----END "
+                "PRIVATE KEY-----\n";
+        yaml += "  - hunter2" + std::to_string(i) + "\n";
+    }
+    const auto safe = masked("text", text);
+    for (const auto* secret : {"hunter2", "0123456789", "MIIE"})
+        CHECK_FALSE(safe.contains(secret));
+    CHECK(safe.contains("-----END PRIVATE KEY-----"));
+    CHECK(masked("a.yaml", yaml) == "********");
+    CHECK(masked("a.yaml", "password:\n  - hunter2\n  - [") == "********");
+    const auto two = masked("a.yaml", "a: 1\n---\npasswords: {x: hunter2}\n");
+    CHECK(two.starts_with("a: 1\n---\n"));
+    CHECK_FALSE(two.contains("hunter2"));
+}
+
 TEST_CASE("applying a file changes what files put there, and shows what somebody else did")
 {
     const Texts applied{{"same", sha256_hex("1")},
