@@ -10,6 +10,8 @@
 namespace conduit::commands {
 namespace {
 
+constexpr std::size_t k_block = 32U << 10U;
+
 struct LogsOptions {
     std::vector<std::string> names;
     std::optional<Duration> since;
@@ -55,21 +57,35 @@ Result<Report> logs_run(App& app, const LogsOptions& o)
 {
     TRY_ASSIGN(Orchestrator * orchestrator, app.orchestrator());
     TRY_ASSIGN(const LogQuery query, query_of(app, *orchestrator, o));
+    using enum OutputFormat;
+    const auto form = app.global().output;
+    const bool document = form == json || form == yaml || form == jsonpath;
     auto emitted = Result<>{};
     std::size_t count = 0;
-    const auto sink = [&](const LogLine& line) {
-        ++count;
-        emitted = app.emit(fmt::format("{} {}", line.instance, printable(line.text)),
-                           Json{{"instance", line.instance}, {"line", line.text}});
+    std::string block; // lines of the past go out together: a write each costs more than the line
+    const auto flush = [&] {
+        if (!block.empty())
+            emitted = app.emit(std::string_view(block).substr(0, block.size() - 1), Json());
+        block.clear();
         return emitted.has_value();
     };
+    const auto sink = [&](const LogLine& line) {
+        ++count;
+        if (document) {
+            emitted = app.emit("", Json{{"instance", line.instance}, {"line", line.text}});
+            return emitted.has_value();
+        }
+        block += fmt::format("{} {}\n", line.instance, printable(line.text));
+        return (!o.follow && block.size() < k_block) || flush();
+    };
     const auto deadline = o.follow && !app.global().timeout ? Deadline::never() : app.deadline(60s);
-    TRY(orchestrator->logs(query, sink, app.cancel(), deadline));
+    const auto read = orchestrator->logs(query, sink, app.cancel(), deadline);
+    if (emitted)
+        flush();
+    TRY(read);
     TRY(emitted);
-    Report report;
-    using enum OutputFormat; // people pipe the lines: no summary follows them
-    const auto form = app.global().output;
-    report.data = form == json || form == yaml || form == jsonpath ? Json{{"lines", count}} : Json::object();
+    Report report; // people pipe the lines: no summary follows them
+    report.data = document ? Json{{"lines", count}} : Json::object();
     return report;
 }
 

@@ -21,7 +21,12 @@ Result<Report> ps_run(App& app, const PsOptions& o)
     TRY_ASSIGN(Orchestrator * orchestrator, app.orchestrator());
     const auto deadline = app.deadline(10s);
     TRY_ASSIGN(const auto instances, orchestrator->instances(o.workload, deadline));
-    TRY_ASSIGN(const auto workloads, orchestrator->workloads(deadline));
+    using enum OutputFormat;
+    const auto form = app.global().output;
+    std::vector<Workload> workloads; // documents have them, tables do not
+    if (form == json || form == yaml || form == jsonpath) {
+        TRY_ASSIGN(workloads, orchestrator->workloads(deadline));
+    }
     Report report;
     Json items = Json::array();
     for (const auto& instance : instances)

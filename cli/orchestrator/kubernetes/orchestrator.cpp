@@ -40,17 +40,20 @@ class KubernetesOrchestrator final : public Orchestrator {
 
     Result<std::vector<Instance>> instances(std::string_view workload, Deadline deadline) override
     {
-        std::vector<JsonBox> pods;
-        if (workload.empty()) {
-            TRY_ASSIGN(pods, workloads_.pods("", deadline));
+        std::vector<Instance> out;
+        const auto take = [&](const Json& pod) {
+            out.push_back(instance_of(pod));
+            out.back().admin_url = admin_url_of(pod, api_->transport().server());
+        };
+        if (workload.empty()) { // may be thousands: none of them is kept as a document
+            TRY(api_->list(
+                kube::resource_path({.plural = "pods"}, workloads_.name_space()), {}, take,
+                [&] { out.clear(); }, deadline));
         } else {
             TRY_ASSIGN(const auto found, workloads_.find(std::string(workload), deadline));
-            TRY_ASSIGN(pods, workloads_.pods_of(*found.object, deadline));
-        }
-        std::vector<Instance> out;
-        for (const auto& pod : pods) {
-            out.push_back(instance_of(*pod));
-            out.back().admin_url = admin_url_of(*pod, api_->transport().server());
+            TRY_ASSIGN(const auto pods, workloads_.pods_of(*found.object, deadline));
+            for (const auto& pod : pods)
+                take(*pod);
         }
         std::ranges::sort(out, {}, &Instance::name);
         return out;

@@ -17,7 +17,7 @@
 namespace conduit::kubernetes {
 namespace {
 
-constexpr std::size_t k_at_once = 8;
+constexpr std::size_t k_at_once = 3; // opening a connection costs more than several answers
 constexpr std::size_t k_longest_line = 1U << 20U;
 constexpr Duration k_look{1000}; // for pods that came later
 

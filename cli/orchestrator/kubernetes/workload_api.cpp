@@ -7,7 +7,6 @@
 #include <array>
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
-#include <thread>
 
 namespace conduit::kubernetes {
 namespace {
@@ -55,19 +54,11 @@ std::string selector_of(const Json& workload)
 
 Result<std::vector<JsonBox>> WorkloadApi::workloads(Deadline deadline)
 {
-    std::array<Result<std::vector<JsonBox>>, k_kinds.size()> lists;
-    {
-        std::vector<std::jthread> threads;
-        for (std::size_t i = 0; i < k_kinds.size(); ++i)
-            threads.emplace_back([&, i] {
-                lists.at(i) = read_list(api_, kube::resource_path(k_kinds.at(i), name_space_), {}, deadline);
-            });
-    }
+    // One after the other over the connection that is there: another one takes longer to open than a list.
     std::vector<JsonBox> out;
-    for (auto& list : lists) {
-        if (!list)
-            return std::move(list).error();
-        std::ranges::move(*list, std::back_inserter(out));
+    for (const auto& kind : k_kinds) {
+        TRY_ASSIGN(auto list, read_list(api_, kube::resource_path(kind, name_space_), {}, deadline));
+        std::ranges::move(list, std::back_inserter(out));
     }
     return out;
 }
