@@ -24,18 +24,20 @@ constexpr int k_no_hash = 68;
 constexpr int k_differs = 69;
 
 // $1 bytes, $2 their hash, $3 the name to be, $4 the file's own name, $5 mode, $6 a word nobody else has.
+// All input is read whatever happens: a server that ends with input in hand may lose the status, or hang.
 constexpr const char* k_take_in = R"(
-to=$3
-case $to in */) [ -d "$to" ] || { echo "there is no folder $to" >&2; exit 66; } ;; esac
+to=$3 n=$1
+no() { echo "$2" >&2; head -c "$n" >/dev/null; exit "$1"; }
+case $to in */) [ -d "$to" ] || no 66 "there is no folder $to" ;; esac
 if [ -d "$to" ]; then to=${to%/}/$4; fi
 case $to in */*) dir=${to%/*}/ ;; *) dir=./ ;; esac
-[ -d "$dir" ] || { echo "there is no folder $dir" >&2; exit 66; }
-[ ! -d "$to" ] || { echo "$to is a folder" >&2; exit 65; }
+[ -d "$dir" ] || no 66 "there is no folder $dir"
+[ ! -d "$to" ] || no 65 "$to is a folder"
 new=$dir.${to##*/}.$6
 trap 'rm -f -- "$new"' EXIT
 trap 'exit 70' HUP INT TERM
 sum() { s=$(sha256sum <"$1") || exit 68; s=${s%% *}; }
-head -c "$1" >"$new" || exit 67
+head -c "$n" | { cat >"$new"; s=$?; cat >/dev/null; exit $s; } || exit 67
 sum "$new"
 [ "$s" = "$2" ] || exit 69
 chmod "$5" "$new" && mv -f -- "$new" "$to" || exit 67

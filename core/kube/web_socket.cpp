@@ -385,7 +385,8 @@ template <class Next> class Link final : public Loop {
         if constexpr (k_tls) {
             auto& tls = ws_.next_layer();
             if (Code bad; asio::ip::make_address(to.name, bad).is_unspecified() && bad)
-                SSL_set_tlsext_host_name(tls.native_handle(), to.name.c_str());
+                SSL_ctrl(tls.native_handle(), SSL_CTRL_SET_TLSEXT_HOSTNAME, TLSEXT_NAMETYPE_host_name,
+                         const_cast<char*>(to.name.c_str())); // NOLINT: OpenSSL does not write it
             const auto shaking = [&](auto done) {
                 tls.async_handshake(asio::ssl::stream_base::client, std::move(done));
             };

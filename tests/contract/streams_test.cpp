@@ -114,8 +114,13 @@ TEST_CASE("an input is read to its end by the command, from a file and from a pi
     const auto none = file_with(dir, "");
     CHECK(sh("wc -c", none.get()).out == "0\n");
     // A command that does not read its input ends all the same.
-    ::lseek(file.get(), 0, SEEK_SET);
-    CHECK(sh("exit 9", file.get()).end.value().code == 9);
+    for (int i = 0; i < 5; ++i) {
+        ::lseek(file.get(), 0, SEEK_SET);
+        const auto ran = sh("exit 9", file.get());
+        INFO((ran.end ? std::string() : ran.end.error().message));
+        REQUIRE(ran.end);
+        CHECK(ran.end->code == 9);
+    }
 }
 
 TEST_CASE("output goes on while input comes, in both directions at once")
@@ -298,7 +303,7 @@ TEST_CASE("files of thirty megabytes and of none go in and out with equal hashes
     REQUIRE(out);
     CHECK(out->sha256 == in->sha256);
     CHECK(sha256_hex(read_file(dir.path() / "b").value()) == in->sha256);
-    CHECK(sh("ls -a /t").out == ".\n..\ncopied\n");
+    CHECK_FALSE(sh("ls -a /t").out.contains(".copied")); // what it came as
     (void)sh("rm /t/copied");
 }
 
@@ -315,6 +320,10 @@ TEST_CASE("a place that is full or read-only gets no file, and keeps the one it 
     CHECK(full.error().kind == ErrorKind::failed);
     CHECK_FALSE(full.error().cause.empty()); // in the image's own words
     CHECK(sh("cat /dev/shm/file; ls -A /dev/shm; rm /dev/shm/file").out == "old\nfile\n");
+    const auto nowhere =
+        copy_in(*w.streams, {w.box, "/no/such/file", dir.path() / "big"}, cancel, Deadline(120s));
+    REQUIRE_FALSE(nowhere);
+    CHECK(nowhere.error().kind == ErrorKind::not_found);
     const std::string account = "/var/run/secrets/kubernetes.io/serviceaccount";
     REQUIRE(write_file(dir.path() / "small", "x"));
     const auto denied =

@@ -160,9 +160,12 @@ bool ends_input(const Json& version)
 
 std::vector<std::string> counting_input(std::vector<std::string> command, std::uint64_t bytes)
 {
-    std::vector<std::string> counted{
-        "sh", "-c", bytes == 0 ? R"(shift; "$@" </dev/null)" : R"(n=$1; shift; head -c "$n" | "$@")",
-        "conduitctl", std::to_string(bytes)};
+    // What the command leaves is read too: a server that ends with input in hand may lose the status, or
+    // hang.
+    constexpr const char* k_count = R"(n=$1; shift; head -c "$n" | { "$@"; s=$?; cat >/dev/null; exit $s; })";
+    constexpr const char* k_none = R"(shift; "$@" </dev/null)";
+    std::vector<std::string> counted{"sh", "-c", bytes == 0 ? k_none : k_count, "conduitctl",
+                                     std::to_string(bytes)};
     std::ranges::move(command, std::back_inserter(counted));
     return counted;
 }

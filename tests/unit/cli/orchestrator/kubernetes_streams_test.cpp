@@ -212,6 +212,7 @@ TEST_CASE("the counting shell ends with the command's code, and an empty input i
     };
     CHECK(run(5, {"sh", "-c", "cat; exit 7"}, "12345678").exit_code == 7);
     CHECK(run(5, {"cat"}, "12345678").out == "12345");
+    CHECK(run(1'000'000, {"sh", "-c", "exit 6"}, std::string(1'000'000, 'x')).exit_code == 6); // all is read
     CHECK(run(0, {"cat"}, "12345678").out.empty());
     CHECK(run(3, {"sh", "-c", "cat; echo \"$1\"", "x", "a b"}, "abc").out == "abca b\n");
 }
