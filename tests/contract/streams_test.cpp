@@ -312,14 +312,15 @@ TEST_CASE("a place that is full or read-only gets no file, and keeps the one it 
     CONDUIT_NEEDS_CLUSTER;
     const Cancel cancel;
     const TempDir dir = TempDir::make("conduit-cp").value();
-    REQUIRE(write_file(dir.path() / "big", std::string(70'000'000, 'x')));
-    REQUIRE(sh("echo old >/dev/shm/file").end);
+    REQUIRE(write_file(dir.path() / "big", std::string(4'000'000, 'x')));
+    // 64 MiB, as the runtime makes it.
+    REQUIRE(sh("echo old >/dev/shm/file; head -c 66000000 /dev/zero >/dev/shm/fill").end);
     const auto full =
         copy_in(*w.streams, {w.box, "/dev/shm/file", dir.path() / "big"}, cancel, Deadline(120s));
     REQUIRE_FALSE(full);
     CHECK(full.error().kind == ErrorKind::failed);
     CHECK_FALSE(full.error().cause.empty()); // in the image's own words
-    CHECK(sh("cat /dev/shm/file; ls -A /dev/shm; rm /dev/shm/file").out == "old\nfile\n");
+    CHECK(sh("cat /dev/shm/file; ls -A /dev/shm; rm /dev/shm/*").out == "old\nfile\nfill\n");
     const auto nowhere =
         copy_in(*w.streams, {w.box, "/no/such/file", dir.path() / "big"}, cancel, Deadline(120s));
     REQUIRE_FALSE(nowhere);
