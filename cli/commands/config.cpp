@@ -123,6 +123,9 @@ struct FileOptions {
     std::string option; // the same, as -f
     std::vector<std::string> maps;
     std::string selector;
+};
+
+struct ApplyOptions : FileOptions {
     bool overwrite = false;
     RestartFlags restart;
     ops::ChangeOptions change;
@@ -135,9 +138,9 @@ Result<MapFile> map_file(const FileOptions& o)
     return MapFile{.file = o.file.empty() ? o.option : o.file,
                    .maps = o.maps,
                    .selector = o.selector,
-                   .overwrite = o.overwrite,
-                   .restart = o.restart,
-                   .change = o.change};
+                   .overwrite = false,
+                   .restart = {},
+                   .change = {}};
 }
 
 // Without a file: what the run-time overrides make different from the base file.
@@ -163,9 +166,12 @@ Result<Report> diff(App& app, const FileOptions& o)
 }
 
 // ConfigMaps, or a YAML map of path: value of the agents; these in one revision, nothing else is touched.
-Result<Report> apply(App& app, const FileOptions& o)
+Result<Report> apply(App& app, const ApplyOptions& o)
 {
-    TRY_ASSIGN(const auto file, map_file(o));
+    TRY_ASSIGN(auto file, map_file(o));
+    file.overwrite = o.overwrite;
+    file.restart = o.restart;
+    file.change = o.change;
     if (file.file.empty())
         return fail(ErrorKind::usage, "no file is named", "Write it as: conduitctl config apply FILE");
     TRY_ASSIGN(const bool maps, holds_maps(file.file));
@@ -290,7 +296,7 @@ Noun config()
                  .also = {ErrorKind::differs},
                  .backends = {"agent", "kubernetes"}},
                 file_flags, diff),
-            verb<FileOptions>(
+            verb<ApplyOptions>(
                 {.name = "apply",
                  .summary = "Write the settings of a file, all at once",
                  .effect = Effect::change,
@@ -307,7 +313,7 @@ Noun config()
                               "conduitctl config apply -f audio-config.yaml --restart",
                               "conduitctl config apply -f export.yaml --selector app=audio-service"},
                  .backends = {"agent", "kubernetes"}},
-                [](Flags& f, FileOptions& o) {
+                [](Flags& f, ApplyOptions& o) {
                     f.arg("FILE", o.file, "The file; or -f").optional();
                     file_flags(f, o);
                     f.flag("--overwrite", o.overwrite, "Also what somebody else has changed since");
