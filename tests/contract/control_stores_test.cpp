@@ -10,7 +10,6 @@
 #include "tests/support/fakes/fake_cluster.hpp"
 #include "tests/support/wait.hpp"
 
-#include <csignal>
 #include <cstdlib>
 #include <deque>
 #include <fmt/format.h>
@@ -41,7 +40,6 @@ Deadline soon()
 struct World {
     explicit World(std::string of) : kind(std::move(of))
     {
-        std::signal(SIGPIPE, SIG_IGN);
         if (kind == "real cluster") {
             space = "stores-" + to_lower(make_ulid(system_clock().now()).substr(10));
             const auto made = api(cancels.emplace_back())
