@@ -197,7 +197,7 @@ Result<> settle_canary(WorkloadApi& workloads, const std::string& name, std::str
     std::string line = "not seen yet";
     std::optional<Error> failed;
     const kube::WatchOptions options{.query = {{"fieldSelector", "metadata.name=" + name}}, .lost = {}};
-    const auto watched = kube::watch(
+    auto watched = kube::watch(
         workloads.api(), folder, options,
         [&](const kube::Event& event) {
             if (event.object == nullptr || name_of(*event.object) != name)

@@ -167,12 +167,11 @@ if (ours) await t.check('without the API server the replicas route on, and one t
   } finally {
     fleet.part('start', 'apiserver');
   }
-  // kube-proxy has to find the server again before the pods can: it asks with growing pauses.
   let seen;
   await until(async () => {
     seen = await Promise.all(pods.map((pod) => fleet.control(pod)));
     return seen.every((control) => control.store_ok && !control.from_disk);
-  }, 180000, 'every replica has its store again').catch((error) => { throw new Error(`${error.message}: ${JSON.stringify(seen)}`); });
+  }, 60000, 'every replica has its store again').catch((error) => { throw new Error(`${error.message}: ${JSON.stringify(seen)}`); });
   const after = await fleet.patch(pods[3], { 'providers/google/weight': 45 });
   assert.equal(after.status, 200, JSON.stringify(after.body));
   await everywhere(after.body.revision, 5000);
