@@ -114,11 +114,11 @@ class LocalStreams final : public InstanceStreams {
         std::vector<std::string> names;
         for (const auto& instance : all) {
             names.insert(names.end(), {instance.name, instance.workload});
-            const StreamPlace place{instance.name, "", instance.ready};
+            StreamPlace place{instance.name, "", instance.ready};
             if (instance.name == name)
                 return place;
             if (instance.workload == name && (!found || (instance.ready && !found->ready)))
-                found = place;
+                found = std::move(place);
         }
         if (found)
             return *found;
