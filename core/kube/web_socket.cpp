@@ -260,7 +260,7 @@ Result<> connect_tcp(Loop& loop, asio::io_context& io, Tcp::socket& socket, cons
     const auto resolving = [&](auto done) {
         resolver.async_resolve(end.host, std::to_string(end.port),
                                [&found, done](Code code, auto results) mutable {
-                                   found = results;
+                                   found = std::move(results);
                                    done(code);
                                });
     };

@@ -198,8 +198,9 @@ void undo_returns(const ChangeRow& row, const Moment& moment, const std::string&
 
 TEST_CASE("every changing verb has its row, and every row is a changing verb")
 {
-    // resume has its own test below; exec and cp are never repeated (tests/unit/cli/commands/inside_test.cpp).
-    // `secret set` stands apart because its value is in no journal; killed at each moment it is not tested yet.
+    // resume has its own test below; exec and cp are never repeated
+    // (tests/unit/cli/commands/inside_test.cpp). `secret set` stands apart because its value is in no
+    // journal; killed at each moment it is not tested yet.
     std::set<std::string> rows{"resume", "exec", "cp", "secret set"};
     for (const auto& row : change_rows())
         CHECK(row.variant != rows.insert(row.verb).second);
