@@ -133,7 +133,15 @@ class ConfigMapStore final : public ControlStore {
         return found;
     }
 
-    Result<> heartbeat(const ReplicaInfo& replica) override { return leases_.beat(replica); }
+    // A server that does not take it may have gone without a word to the watch: that is looked at.
+    Result<> heartbeat(const ReplicaInfo& replica) override
+    {
+        auto beaten = leases_.beat(replica);
+        if (!beaten &&
+            (beaten.error().kind == ErrorKind::unreachable || beaten.error().kind == ErrorKind::unknown))
+            lose(beaten.error());
+        return beaten;
+    }
     Result<> farewell(const ReplicaInfo& replica) override { return leases_.end(replica); }
     Result<std::vector<ReplicaInfo>> replicas(Duration seen_within) override
     {
@@ -238,9 +246,11 @@ class ConfigMapStore final : public ControlStore {
                     on_event(event, there);
                     return !stop.stop_requested();
                 },
-                Deadline::never());
+                Deadline(options_.watch));
             if (stop.stop_requested())
                 return;
+            if (!ended && ended.error().kind == ErrorKind::unverified)
+                continue; // its time is over: listed anew
             if (!ended)
                 lose(ended.error());
             std::unique_lock lock(mutex_);

@@ -17,7 +17,8 @@ namespace conduit::agent {
 struct ConfigMapStoreOptions {
     std::string name_space;
     std::string name = "conduit-control";
-    Duration retry{1'000}; // a server that is away is asked again so often
+    Duration retry{1'000};  // a server that is away is asked again so often
+    Duration watch{60'000}; // a connection that died without a word is not listened to for longer
 };
 
 // cancel: of the transport inside `api`; the store sets it at its end, so that its watch is cut. A ConfigMap

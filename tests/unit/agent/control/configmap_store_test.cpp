@@ -30,7 +30,7 @@ StatePatch set(const std::string& path, Json value)
 struct Fixture {
     test::FakeCluster cluster;
     test::FakeClock clock;
-    std::atomic<bool> away{false};
+    std::atomic<bool> away{false}, silent{false}, no_leases{false};
     std::atomic<int> puts{0}, lost_put{-1}; // the one whose answer is lost
     Cancel cancel;
     std::unique_ptr<ControlStore> store;
@@ -40,13 +40,23 @@ struct Fixture {
         cluster.before = [this](const kube::Call& call) -> std::optional<Result<kube::Answer>> {
             if (away)
                 return Error{ErrorKind::unreachable, "cannot reach the API server"};
+            if (silent && call.path.contains("watch=true")) {
+                (void)eventually([this] { return !silent; }, std::chrono::seconds(20));
+                return kube::Answer{200, {}, {}};
+            }
+            if (no_leases && call.path.contains("/leases/"))
+                return Error{ErrorKind::unreachable, "cannot reach the API server"};
             if (call.method != "PUT" || puts++ != lost_put)
                 return std::nullopt;
             (void)cluster.handle(call);
             return Error{ErrorKind::unknown, "no whole answer"};
         };
     }
-    ~Fixture() { store.reset(); }
+    ~Fixture()
+    {
+        silent = false;
+        store.reset();
+    }
     void open()
     {
         store =
@@ -155,6 +165,26 @@ TEST_CASE_METHOD(Fixture, "a server that is away at the start or later is told, 
         clock.advance(Duration{1'000});
         return store->revision().value_or(0) == 1;
     }));
+}
+
+TEST_CASE_METHOD(Fixture, "a watch that fell silent is looked past once a heartbeat fails")
+{
+    open();
+    REQUIRE(sees(0));
+    REQUIRE(store->apply(set("a", 1)));
+    REQUIRE(store->heartbeat({"r1", "", 1, 1, {}, ""}));
+    silent = true;
+    Cancel other_cancel;
+    const auto other =
+        make_configmap_store(std::make_unique<kube::Api>(cluster.transport(), system_clock(), &other_cancel),
+                             other_cancel, {.name_space = "audio"}, clock);
+    REQUIRE(eventually([&] { return other->revision().value_or(0) == 1; }));
+    REQUIRE(other->apply(set("a", 2)));
+    no_leases = true;
+    CHECK_FALSE(store->heartbeat({"r1", "", 1, 1, {}, ""}));
+    clock.advance(Duration{1'000});
+    CHECK(sees(2));
+    silent = false;
 }
 
 TEST_CASE("a document keeps within an object's size by forgetting its oldest history first")
