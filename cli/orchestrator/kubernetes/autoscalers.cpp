@@ -13,7 +13,14 @@
 namespace conduit::kubernetes {
 namespace {
 
-constexpr std::array<std::string_view, 3> k_versions{"v2", "v2beta2", "v1"};
+// Those whose metrics are written here; v2beta1 has another form.
+constexpr std::array<std::string_view, 3> k_versions{"autoscaling/v2", "autoscaling/v2beta2",
+                                                     "autoscaling/v1"};
+
+Result<kube::Resource> served(WorkloadApi& workloads, Deadline deadline)
+{
+    return workloads.discovery().prefer(k_versions, "horizontalpodautoscalers", deadline);
+}
 
 int whole(const Json& object, std::string_view key, int otherwise = 0)
 {
@@ -82,24 +89,10 @@ void read_problems(const Json& conditions, Autoscaler& out)
 
 } // namespace
 
-Result<std::string> served_version(kube::Api& api, const std::string& group,
-                                   std::span<const std::string_view> wanted, Deadline deadline)
-{
-    TRY_ASSIGN(const auto answer, api.get("/apis/" + group, deadline));
-    for (const auto version : wanted)
-        for (const auto& served : list_of(*answer, "versions"))
-            if (json_string_or(served, "version", "") == version)
-                return std::string(version);
-    return fail(ErrorKind::not_found,
-                fmt::format("the cluster serves no version of {} that is known here", group));
-}
-
 Result<std::string> autoscaler_path(WorkloadApi& workloads, const std::string& name, Deadline deadline)
 {
-    TRY_ASSIGN(const auto version, served_version(workloads.api(), "autoscaling", k_versions, deadline));
-    return kube::resource_path(
-        {.group = "autoscaling", .version = version, .plural = "horizontalpodautoscalers"},
-        workloads.name_space(), name);
+    TRY_ASSIGN(const auto resource, served(workloads, deadline));
+    return kube::resource_path(resource, workloads.name_space(), name);
 }
 
 Autoscaler autoscaler_of(const Json& object)
@@ -135,10 +128,10 @@ Result<std::vector<Autoscaler>> autoscalers(WorkloadApi& workloads, Deadline dea
 Result<JsonBox> new_autoscaler(WorkloadApi& workloads, const Found& workload, int min, int max,
                                std::optional<int> cpu, Deadline deadline)
 {
-    TRY_ASSIGN(const auto version, served_version(workloads.api(), "autoscaling", k_versions, deadline));
+    TRY_ASSIGN(const auto resource, served(workloads, deadline));
     const auto kind = kind_of(workload);
     const bool argo = kind == "Rollout";
-    Json object{{"apiVersion", "autoscaling/" + version},
+    Json object{{"apiVersion", "autoscaling/" + resource.version},
                 {"spec",
                  {{"scaleTargetRef",
                    {{"kind", kind},

@@ -5,13 +5,7 @@
 #include "cli/orchestrator/kubernetes/workload_api.hpp"
 #include "cli/orchestrator/releases.hpp"
 
-#include <span>
-
 namespace conduit::kubernetes {
-
-// The first of these versions that the server has of a group; not_found when it has none of them.
-Result<std::string> served_version(kube::Api& api, const std::string& group,
-                                   std::span<const std::string_view> wanted, Deadline deadline);
 
 // Of one, or of all when the name is empty.
 Result<std::string> autoscaler_path(WorkloadApi& workloads, const std::string& name, Deadline deadline);

@@ -303,10 +303,9 @@ ReleaseCheck check_quota(WorkloadApi& workloads, const Json& workload, int pods,
 
 ReleaseCheck check_budget(WorkloadApi& workloads, const Json& workload, Deadline deadline)
 {
-    constexpr std::array<std::string_view, 2> versions{"v1", "v1beta1"};
-    const auto version = served_version(workloads.api(), "policy", versions, deadline);
-    if (!version)
-        return unknown("disruption budget", version.error());
+    const auto resource = workloads.discovery().prefer(kube::k_policy, "poddisruptionbudgets", deadline);
+    if (!resource)
+        return unknown("disruption budget", resource.error());
     ReleaseCheck out{"disruption budget", Verdict::passed, "none applies", {}};
     const auto look = [&](const Json& budget) {
         if (!selects(member(member(budget, "spec"), "selector"), pod_labels(workload)))
@@ -323,8 +322,7 @@ ReleaseCheck check_budget(WorkloadApi& workloads, const Json& workload, Deadline
             out.hint = "Wait until more are ready, or run more replicas: conduitctl scale up";
         }
     };
-    const auto path = kube::resource_path(
-        {.group = "policy", .version = *version, .plural = "poddisruptionbudgets"}, workloads.name_space());
+    const auto path = kube::resource_path(*resource, workloads.name_space());
     const auto listed = workloads.api().list(path, {}, look, [] {}, deadline);
     return listed ? out : unknown("disruption budget", listed.error());
 }

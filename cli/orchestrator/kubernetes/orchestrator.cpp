@@ -96,17 +96,10 @@ class KubernetesOrchestrator final : public Orchestrator {
 
     Result<std::vector<OrchestratorEvent>> events(Deadline deadline) override
     {
+        TRY_ASSIGN(auto all, kubernetes::events(workloads_, "", deadline));
         std::vector<OrchestratorEvent> out;
-        const auto path = kube::resource_path({.plural = "events"}, workloads_.name_space());
-        TRY(api_->list(
-            path, {},
-            [&](const Json& event) {
-                auto one = event_of(event);
-                out.push_back(
-                    {one.last, std::move(one.object), std::move(one.reason), std::move(one.message)});
-            },
-            [&] { out.clear(); }, deadline));
-        std::ranges::stable_sort(out, {}, &OrchestratorEvent::at);
+        for (auto& one : all)
+            out.push_back({one.last, std::move(one.object), std::move(one.reason), std::move(one.message)});
         return out;
     }
 

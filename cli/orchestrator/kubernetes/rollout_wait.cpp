@@ -243,7 +243,7 @@ class Wait {
         const auto state = rollout_of(*seen.workload);
         note_pods(seen.pods);
         if (state.done && stay_so())
-            return true;
+            return confirmed();
         if (state.done) {
             tell(fmt::format("{} of {} available, do they stay so", state.available, state.wanted));
             return false;
@@ -258,6 +258,25 @@ class Wait {
         if (state.observed)
             TRY(find_stuck(seen));
         return false;
+    }
+
+    // The last word is a reading, not what a watch that may be between two connections last told.
+    Result<bool> confirmed()
+    {
+        const auto deadline = deadline_.sooner(k_words);
+        View::Snapshot now{.fresh = true, .listed = true};
+        auto workload = workloads_.api().get(path_, deadline);
+        auto pods = workload ? workloads_.pods(selector_of(**workload), deadline)
+                             : Result<std::vector<JsonBox>>(workload.error());
+        if (!pods && passes(pods.error()))
+            return false; // looked at again
+        if (!pods)
+            return pods.error();
+        now.workload = *std::move(workload);
+        now.pods = *std::move(pods);
+        note_pods(now.pods);
+        TRY(find_stuck(now));
+        return rollout_of(*now.workload).done && stay_so();
     }
 
     void note_pods(const std::vector<JsonBox>& pods)

@@ -307,17 +307,10 @@ TEST_CASE_METHOD(Fixture, "a pod that was ready for a moment and died is no end 
     CHECK(std::ranges::any_of(told, [](const auto& line) { return line.contains("do they stay so"); }));
 }
 
-TEST_CASE_METHOD(Fixture, "the first version that a group serves is taken, and none is said")
+TEST_CASE_METHOD(Fixture, "an autoscaler is written in the first version that is served")
 {
-    cluster.special = [](const kube::Call& call) -> std::optional<kube::Answer> {
-        if (call.path != "/apis/autoscaling")
-            return std::nullopt;
-        return kube::Answer{200, {}, R"({"versions":[{"version":"v1"},{"version":"v2beta2"}]})"};
-    };
-    const std::array<std::string_view, 3> wanted{"v2", "v2beta2", "v1"};
-    CHECK(served_version(api, "autoscaling", wanted, soon()).value() == "v2beta2");
-    const std::array<std::string_view, 1> newer{"v3"};
-    CHECK(served_version(api, "autoscaling", newer, soon()).error().kind == ErrorKind::not_found);
+    CHECK(autoscaler_path(workloads, "agent", soon()).value() ==
+          "/apis/autoscaling/v2beta2/namespaces/audio/horizontalpodautoscalers/agent");
     const auto whole = std::string("autoscalers/agent");
     CHECK(releases->read({&whole, 1}, soon()).value().at(whole)->is_null());
     const auto made = releases->new_autoscaler("agent", 2, 4, 70, soon()).value();
