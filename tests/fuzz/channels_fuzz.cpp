@@ -28,7 +28,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         return 0;
     }
     std::string joined(*first);
-    const auto second = cut.feed(std::string(1, bytes.front()) + std::string(bytes.substr(half)));
+    const auto rest =
+        std::string(1, bytes.front()) + std::string(bytes.substr(half)); // what is fed is viewed
+    const auto second = cut.feed(rest);
     if (second.has_value() != once.has_value())
         std::abort();
     if (second)
