@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/kube/tls.hpp"
 
+#include <chrono>
+#include <ctime>
 #include <openssl/bio.h>
 #include <openssl/pem.h>
 
@@ -35,6 +37,18 @@ Result<Chain> read_chain(const Identity& identity)
     if (X509_check_private_key(chain.own.get(), chain.key.get()) != 1)
         return fail(ErrorKind::auth, "the client key is not that of the client certificate");
     return chain;
+}
+
+std::optional<WallTime> certificate_end(const Identity& identity)
+{
+    if (!identity.certificate.set())
+        return std::nullopt;
+    const auto chain = read_chain(identity);
+    std::tm parts{};
+    if (!chain || ASN1_TIME_to_tm(X509_get0_notAfter(chain->own.get()), &parts) != 1)
+        return std::nullopt;
+    return std::chrono::time_point_cast<WallTime::duration>(
+        std::chrono::system_clock::from_time_t(::timegm(&parts)));
 }
 
 Result<std::unique_ptr<X509_STORE, FreeStore>> read_store(const Pem& ca)

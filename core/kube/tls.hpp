@@ -5,6 +5,7 @@
 #include "core/kube/credentials.hpp"
 
 #include <memory>
+#include <optional>
 #include <openssl/ssl.h>
 #include <vector>
 
@@ -28,6 +29,8 @@ struct Chain {
 };
 
 Result<Chain> read_chain(const Identity& identity);
+// Until when our certificate is good; nullopt where we show none, or it cannot be read.
+std::optional<WallTime> certificate_end(const Identity& identity);
 Result<std::unique_ptr<X509_STORE, FreeStore>> read_store(const Pem& ca);
 
 } // namespace conduit::kube

@@ -155,8 +155,25 @@ class HttpTransport final : public Transport {
     {
         auto answer = once(call, piece, deadline, false);
         if (answer && answer->status == 401)
-            return once(call, piece, deadline, true);
+            answer = once(call, piece, deadline, true);
+        const bool refused = answer ? answer->status == 401 : answer.error().kind == ErrorKind::unknown;
+        if (refused)
+            TRY(check_certificate(deadline));
         return answer;
+    }
+
+    // A server says no more than "Unauthorized" of a certificate that has expired, or ends the connection.
+    Result<> check_certificate(Deadline deadline) const
+    {
+        const auto identity = credentials_->get(false, deadline);
+        const auto end = identity ? certificate_end(*identity) : std::nullopt;
+        if (!end || *end > system_clock().now())
+            return {};
+        const auto user = access_.user.name.empty() ? std::string() : " of user " + access_.user.name;
+        return fail(
+            ErrorKind::auth,
+            fmt::format("the client certificate{} in the kubeconfig expired at {}", user, format_time(*end)),
+            "Get a new one (kubeadm certs renew, or log in again), and try again.");
     }
 
     Result<Answer> once(const Call& call, const OnPiece* piece, Deadline deadline, bool refused)
@@ -249,8 +266,10 @@ class HttpTransport final : public Transport {
         const bool done = client.send(request, response, error);
         if (done || stopped)
             return answer;
-        if (piece != nullptr && answer.status != 0 && answer.status < 300)
-            return answer; // a body without an end: it ended
+        if (piece != nullptr && answer.status != 0 && answer.status < 300) {
+            answer.whole = false; // to one that follows, an end like another
+            return answer;
+        }
         if (too_large)
             return fail(ErrorKind::failed,
                         fmt::format("the answer of {} is larger than {} MiB", server(), k_max_body >> 20U));

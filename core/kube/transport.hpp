@@ -31,6 +31,7 @@ struct Answer {
     int status = 0;
     std::vector<std::pair<std::string, std::string>> headers; // names in lower case
     std::string body;
+    bool whole = true; // false: the body of a stream broke off
     std::string header(std::string_view name) const; // "" when absent
 };
 
@@ -42,7 +43,7 @@ class Transport { // thread-safe: each call in flight has a connection of its ow
     // unreachable: nothing was sent (refused, no route, TLS). unknown: it was sent, and no whole answer came.
     virtual Result<Answer> send(const Call& call, Deadline deadline) = 0;
     // The body of an answer below 300 goes to `piece` as it comes; any other answer is returned whole. The
-    // end of the body, of time, and a stop by `piece` all return the answer's head.
+    // end of the body, of time, and a stop by `piece` all return the answer's head; `whole` tells a good end.
     virtual Result<Answer> stream(const Call& call, const OnPiece& piece, Deadline deadline) = 0;
     virtual std::string server() const = 0; // for messages
 };

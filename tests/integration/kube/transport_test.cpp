@@ -34,13 +34,14 @@ struct Certificates {
         openssl({"req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days",
                  "2", "-subj", "/CN=" + name, "-keyout", name + ".key", "-out", name + ".pem"});
     }
-    void issue(const std::string& authority, const std::string& name, const std::string& names) const
+    void issue(const std::string& authority, const std::string& name, const std::string& names,
+               const std::string& days = "2") const
     {
         openssl({"req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj",
                  "/CN=" + name, "-keyout", name + ".key", "-out", name + ".csr"});
         REQUIRE(write_file(file("ext"), "subjectAltName=" + names));
         openssl({"x509", "-req", "-in", name + ".csr", "-CA", authority + ".pem", "-CAkey",
-                 authority + ".key", "-CAcreateserial", "-days", "2", "-extfile", "ext", "-out",
+                 authority + ".key", "-CAcreateserial", "-days", days, "-extfile", "ext", "-out",
                  name + ".pem"});
     }
     Certificates()
@@ -50,6 +51,7 @@ struct Certificates {
         issue("servers", "api", "DNS:api.test,IP:127.0.0.1");
         issue("servers", "named", "DNS:api.test");
         issue("clients", "maria", "DNS:maria");
+        issue("clients", "late", "DNS:late", "-1");
     }
     std::string text(const std::string& name) const { return read_file(file(name)).value(); }
 };
@@ -200,6 +202,24 @@ TEST_CASE("our certificate is shown from memory, and one that does not fit is to
     access.user.key = {.data = "nonsense"};
     CHECK(transport_to(access)->send(k_pods, Deadline(5s)).error().message.contains("no PEM key"));
     CHECK(server.requests == before);
+}
+
+TEST_CASE("a server that turns away a certificate that has expired is explained, any other is not")
+{
+    const ApiServer server;
+    auto access = server.access();
+    access.user.name = "maria";
+    access.user.token = "stale"; // a 401, as of a Kubernetes API server
+    access.user.certificate.data = certificates().text("late.pem");
+    access.user.key.data = certificates().text("late.key");
+    const auto late = transport_to(access)->send(k_pods, Deadline(5s));
+    REQUIRE_FALSE(late);
+    CHECK(late.error().kind == ErrorKind::auth);
+    CHECK(late.error().message.starts_with(
+        "the client certificate of user maria in the kubeconfig expired at 20"));
+    access.user.certificate.data = certificates().text("maria.pem");
+    access.user.key.data = certificates().text("maria.key");
+    CHECK(transport_to(access)->send(k_pods, Deadline(5s))->status == 401);
 }
 
 TEST_CASE("a refused token is read anew, once")
