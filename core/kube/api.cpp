@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <charconv>
 #include <fmt/format.h>
+#include <future>
 #include <nlohmann/json.hpp>
 
 namespace conduit::kube {
@@ -74,6 +75,17 @@ Duration retry_after(const Answer& answer)
     const bool good =
         ec == std::errc{} && end == text.data() + text.size() && seconds >= 0 && seconds <= 3600;
     return good ? Duration{seconds * 1000} : k_retry_after;
+}
+
+// The token of the page after this one, as far as it stands before the items.
+std::string continue_of(std::string_view list)
+{
+    const auto items = list.find("\"items\":"); // within a text its quotes would be escaped
+    if (items == std::string_view::npos)
+        return {};
+    const auto head = parse_json(std::string(list.substr(0, items)) + "\"items\":null}", k_limits);
+    const auto* meta = head ? json_find(*head, "metadata") : nullptr;
+    return meta == nullptr ? std::string() : json_string_or(*meta, "continue", "");
 }
 
 } // namespace
@@ -220,13 +232,19 @@ Result<std::string> Api::list(const std::string& path, const Query& query,
                               const std::function<void(const Json& item)>& item,
                               const std::function<void()>& restart, Deadline deadline)
 {
-    std::string go_on;
-    for (bool first = true;; first = false) {
+    const auto ask_page = [&](const std::string& token) {
         auto page_query = query;
         page_query.emplace("limit", "500");
-        if (!go_on.empty())
-            page_query.emplace("continue", go_on);
-        const auto answer = ask({.path = with_query(path, page_query)}, deadline);
+        if (!token.empty())
+            page_query.emplace("continue", token);
+        return ask({.path = with_query(path, page_query)}, deadline);
+    };
+    std::string go_on;
+    std::future<Result<Answer>> ahead; // the server makes the next page while this one is read
+    for (bool first = true;; first = false) {
+        const auto answer = ahead.valid() ? ahead.get() : ask_page(go_on);
+        if (const auto next = answer ? continue_of(answer->body) : std::string(); !next.empty())
+            ahead = std::async(std::launch::async, ask_page, next);
         auto page = answer ? parse_json_items(answer->body, "items", {"managedFields"}, item, k_limits)
                            : Result<Json>(answer.error());
         if (!page && is_expired(page.error()) && !first) {

@@ -4,8 +4,10 @@
 #include "tests/support/fakes/fake_transport.hpp"
 #include "tests/support/fakes/manual_clock.hpp"
 
+#include <atomic>
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
+#include <thread>
 
 using namespace conduit;
 using namespace conduit::kube;
@@ -153,4 +155,26 @@ TEST_CASE_METHOD(Fixture, "a list comes page by page, and anew when a page has e
     CHECK_FALSE(server.calls[2].path.contains("continue"));
     server.reply(200, R"({"items":{}})");
     CHECK(api.list("/pods", {}, [](const Json&) {}, [] {}, k_soon).error().kind == ErrorKind::unknown);
+}
+
+TEST_CASE_METHOD(Fixture, "the next page of a list is on its way while one is read")
+{
+    std::atomic<bool> asked{false};
+    server.reply(200, R"({"metadata":{"resourceVersion":"7","continue":"more"},"items":[1,2]})");
+    server.reply([&](const Call& call, const OnPiece*) -> Result<Answer> {
+        asked = call.path.contains("continue=more");
+        return Answer{200, {}, R"({"metadata":{"resourceVersion":"8"},"items":[3]})"};
+    });
+    int seen = 0;
+    const auto version = api.list(
+        "/pods", {},
+        [&](const Json&) {
+            ++seen;
+            for (const Deadline until(10s); !asked && !until.passed();)
+                std::this_thread::yield();
+            CHECK(asked);
+        },
+        [] {}, k_soon);
+    CHECK(version.value() == "8");
+    CHECK(seen == 3);
 }
