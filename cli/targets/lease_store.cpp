@@ -146,7 +146,7 @@ class HeldLease final : public ops::Lock {
     Result<> still_held(Duration needed) override
     {
         const std::lock_guard lock(mutex_);
-        if (!lost_ && until_ - api_.clock().steady() < std::max(needed, lasts_ / 3))
+        if (!lost_) // asked each time: what somebody took away since the last renewal must stop the next step
             renew();
         if (!lost_ && until_ - api_.clock().steady() >= std::min(needed, lasts_ / 3))
             return {};

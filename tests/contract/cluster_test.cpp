@@ -197,3 +197,32 @@ TEST_CASE("a lease excludes, is renewed, and ends with its holder")
     REQUIRE(third);
     CHECK((*third)->fence() == 2);
 }
+
+TEST_CASE("a lease that was taken away stops the next step of whoever held it")
+{
+    CONDUIT_WORLD;
+    LeaseStore leases(*w.api, w.space, 30s);
+    const ops::LockKey key{"cluster", "providers"};
+    const auto held = leases.acquire(key, {.operator_name = "maria", .host = "h", .reason = "why"});
+    REQUIRE(held);
+    CHECK((*held)->still_held(1s));
+    SECTION("by another operator")
+    {
+        REQUIRE(leases.steal(key).value());
+        REQUIRE(leases.acquire(key, {.operator_name = "bob"}));
+    }
+    SECTION("by somebody who removed it")
+    {
+        const auto path = kube::resource_path({.group = "coordination.k8s.io", .plural = "leases"}, w.space);
+        std::vector<std::string> names;
+        REQUIRE(w.api->list(
+            path, {}, [&](const Json& one) { names.push_back(one["metadata"]["name"].get<std::string>()); },
+            [] {}, Deadline(20s)));
+        REQUIRE(names.size() == 1);
+        REQUIRE(w.api->remove(path + "/" + names.front(), Json::object(), Deadline(20s)));
+    }
+    const auto lost = (*held)->still_held(1s);
+    REQUIRE_FALSE(lost);
+    CHECK(lost.error().kind == ErrorKind::locked);
+    CHECK(lost.error().message == "the lock on providers of cluster was lost");
+}
