@@ -451,25 +451,3 @@ TEST_CASE("a probe that fails is named when the time is over, and the change sta
     CHECK(late.code == 11);
     CHECK(late.json()["message"].get<std::string>().contains("Readiness probe failed"));
 }
-
-TEST_CASE("a rollout goes on over a restart of the API server", "[.][apiserver-restart]")
-{
-    CONDUIT_CLUSTER;
-    w.deploy("web", 4, k_busybox);
-    w.settled("web");
-    w.kubectl({"patch", "deployment", "web", "-p", R"({"spec":{"minReadySeconds":3}})"});
-    w.settled("web");
-    std::jthread restart([] {
-        system_clock().sleep(4s); // in the middle of the rollout
-        const auto done = run_process(
-            {.argv = {CONDUIT_SOURCE_DIR "/tests/cluster/kube", "restart", "apiserver"}}, Deadline(60s));
-        if (!done || done->exit_code != 0)
-            std::abort();
-    });
-    const auto done = w.run({"deploy", "--workload", "web", "--image", k_pause, "--yes", "-o", "json"});
-    restart.join();
-    INFO(done.err);
-    CHECK(done.code == 0);
-    CHECK(done.json()["verified"] == true);
-    CHECK(w.image_of("web") == k_pause);
-}
