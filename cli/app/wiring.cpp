@@ -38,11 +38,15 @@ Result<std::vector<AgentEndpoint>> local_replicas(const fs::path& dir, const Can
     return endpoints;
 }
 
-Result<std::unique_ptr<Agents>> make_context_agents(App& app)
+using Connection = std::shared_ptr<ClusterConnection>;
+
+Result<std::unique_ptr<Agents>> make_context_agents(App& app, const Connection& connection)
 {
     TRY_ASSIGN(const Context* context, app.context());
-    if (context->orchestrator == OrchestratorKind::kubernetes && context->agent.urls.empty())
-        return make_cluster_agents(app, *context);
+    if (context->orchestrator == OrchestratorKind::kubernetes && context->agent.urls.empty()) {
+        TRY_ASSIGN(const Cluster* cluster, connection->get(app));
+        return make_cluster_agents(app, *context, *cluster);
+    }
     const auto dir = folder_of(app, *context);
     AgentsOptions options;
     options.actor = app.operator_name();
@@ -85,11 +89,13 @@ Result<std::unique_ptr<Agents>> make_context_agents(App& app)
     return make_agents(std::move(options));
 }
 
-Result<std::unique_ptr<Orchestrator>> make_context_orchestrator(App& app)
+Result<std::unique_ptr<Orchestrator>> make_context_orchestrator(App& app, const Connection& connection)
 {
     TRY_ASSIGN(const Context* context, app.context());
-    if (context->orchestrator == OrchestratorKind::kubernetes)
-        return make_cluster_orchestrator(app, *context);
+    if (context->orchestrator == OrchestratorKind::kubernetes) {
+        TRY_ASSIGN(const Cluster* cluster, connection->get(app));
+        return make_cluster_orchestrator(*cluster);
+    }
     if (context->orchestrator != OrchestratorKind::local)
         return fail(ErrorKind::failed,
                     fmt::format("context {} is run by {}, which this program cannot speak to yet",
@@ -98,11 +104,13 @@ Result<std::unique_ptr<Orchestrator>> make_context_orchestrator(App& app)
     return local::make_orchestrator(folder_of(app, *context), &app.cancel());
 }
 
-Result<std::unique_ptr<InstanceStreams>> make_context_streams(App& app)
+Result<std::unique_ptr<InstanceStreams>> make_context_streams(App& app, const Connection& connection)
 {
     TRY_ASSIGN(const Context* context, app.context());
-    if (context->orchestrator == OrchestratorKind::kubernetes)
-        return make_cluster_streams(app, *context);
+    if (context->orchestrator == OrchestratorKind::kubernetes) {
+        TRY_ASSIGN(const Cluster* cluster, connection->get(app));
+        return make_cluster_streams(app, *cluster);
+    }
     TRY_ASSIGN(Orchestrator * orchestrator, app.orchestrator());
     return local::make_instance_streams(*orchestrator);
 }
@@ -110,7 +118,8 @@ Result<std::unique_ptr<InstanceStreams>> make_context_streams(App& app)
 Result<std::unique_ptr<ops::Target>> make_instances_target(App& app)
 {
     TRY_ASSIGN(Orchestrator * orchestrator, app.orchestrator());
-    return std::make_unique<ops::OnceTarget>("instances", orchestrator->identity());
+    TRY_ASSIGN(auto identity, orchestrator->identity(app.deadline(30s)));
+    return std::make_unique<ops::OnceTarget>("instances", std::move(identity));
 }
 
 Result<std::unique_ptr<ops::Target>> make_workload_target(App& app, ops::Settle settle)
@@ -127,8 +136,9 @@ Result<std::unique_ptr<ops::Target>> make_workload_target(App& app, ops::Settle 
                         fmt::format("{} answers HTTP {}", instance.name, answer.status));
         return {};
     };
-    return std::make_unique<ops::WorkloadTarget>(*orchestrator, std::move(probe), &app.cancel(),
-                                                 std::move(settle));
+    TRY_ASSIGN(auto identity, orchestrator->identity(app.deadline(30s)));
+    return std::make_unique<ops::WorkloadTarget>(*orchestrator, std::move(identity), std::move(probe),
+                                                 &app.cancel(), std::move(settle));
 }
 
 Result<std::unique_ptr<ops::Target>> make_local_target(App& app)
@@ -169,28 +179,17 @@ Result<std::unique_ptr<ops::Target>> make_persist_target(App& app)
                                            &app.cancel());
 }
 
-// What only a cluster keeps.
-Result<const Context*> cluster_context(App& app, std::string_view what)
+// refused where the context is of no cluster, which alone keeps `what`.
+Result<const Cluster*> only_cluster(App& app, const Connection& connection, ErrorKind kind,
+                                    std::string_view what)
 {
     TRY_ASSIGN(const Context* context, app.context());
     if (context->orchestrator != OrchestratorKind::kubernetes)
-        return fail(ErrorKind::usage,
-                    fmt::format("context {} is run by {}, which keeps no {}", context->name,
+        return fail(kind,
+                    fmt::format("context {} is run by {}: {} are of a cluster", context->name,
                                 orchestrator_name(context->orchestrator), what),
                     "Name a context of a cluster with -C; see: conduitctl context ls");
-    return context;
-}
-
-Result<std::unique_ptr<ServiceSettings>> make_context_settings(App& app)
-{
-    TRY_ASSIGN(const Context* context, cluster_context(app, "settings and secrets"));
-    return make_cluster_settings(app, *context);
-}
-
-Result<std::unique_ptr<Endpoints>> make_context_endpoints(App& app)
-{
-    TRY_ASSIGN(const Context* context, cluster_context(app, "endpoints"));
-    return make_cluster_endpoints(app, *context);
+    return connection->get(app);
 }
 
 Result<std::unique_ptr<ops::Target>> make_settings_target(App& app)
@@ -223,32 +222,43 @@ CheckResult agents_reachable(App& app, const Context&)
 
 void wire(App& app)
 {
+    const auto connection = std::make_shared<ClusterConnection>();
     app.module_slot.set([](App& a) { return load_backend_module(a.env_or("CONDUIT_BACKENDS", "")); });
     app.spawn_self = [&app](const std::vector<std::string>& words) {
         SpawnSpec spec{.argv = {app.program_path()}};
         spec.argv.insert(spec.argv.end(), words.begin(), words.end());
         (void)spawn_process(spec).has_value(); // completion goes on without
     };
-    app.http_slot.set([](App& a) -> Result<std::unique_ptr<HttpClient>> {
+    app.http_slot.set([connection](App& a) -> Result<std::unique_ptr<HttpClient>> {
         const auto context = a.context();
-        if (context && (*context)->orchestrator == OrchestratorKind::kubernetes)
-            return make_cluster_http(a, **context);
+        if (context && (*context)->orchestrator == OrchestratorKind::kubernetes) {
+            TRY_ASSIGN(const Cluster* cluster, connection->get(a));
+            return make_cluster_http(a, *cluster);
+        }
         TRY_ASSIGN(BackendModule * backends, a.backends());
         return backends->http(&a.cancel());
     });
-    app.agents_slot.set(make_context_agents);
+    app.agents_slot.set([connection](App& a) { return make_context_agents(a, connection); });
     app.local_slot.set([](App& a) -> Result<std::unique_ptr<local::LocalStack>> {
         return local::make_local_stack([&a] { return a.http(); });
     });
-    app.orchestrator_slot.set(make_context_orchestrator);
-    app.streams_slot.set(make_context_streams);
-    app.settings_slot.set(make_context_settings);
-    app.endpoints_slot.set(make_context_endpoints);
-    app.releases_slot.set([](App& a) -> Result<std::unique_ptr<Releases>> {
-        TRY_ASSIGN(const Context* context, a.context());
-        return make_cluster_releases(a, *context);
+    app.orchestrator_slot.set([connection](App& a) { return make_context_orchestrator(a, connection); });
+    app.streams_slot.set([connection](App& a) { return make_context_streams(a, connection); });
+    app.settings_slot.set([connection](App& a) -> Result<std::unique_ptr<ServiceSettings>> {
+        TRY_ASSIGN(const Cluster* cluster,
+                   only_cluster(a, connection, ErrorKind::usage, "settings and secrets"));
+        return make_cluster_settings(a, *cluster);
     });
-    app.operations_slot.set([](App& a) -> Result<std::unique_ptr<Operations>> {
+    app.endpoints_slot.set([connection](App& a) -> Result<std::unique_ptr<Endpoints>> {
+        TRY_ASSIGN(const Cluster* cluster, only_cluster(a, connection, ErrorKind::usage, "endpoints"));
+        return make_cluster_endpoints(*cluster);
+    });
+    app.releases_slot.set([connection](App& a) -> Result<std::unique_ptr<Releases>> {
+        TRY_ASSIGN(const Cluster* cluster,
+                   only_cluster(a, connection, ErrorKind::refused, "releases, autoscalers and the like"));
+        return make_cluster_releases(a, *cluster);
+    });
+    app.operations_slot.set([connection](App& a) -> Result<std::unique_ptr<Operations>> {
         auto operations = std::make_unique<Operations>(a);
         operations->add_target("agent", make_control_target);
         operations->add_target("agent-and-file", make_persist_target);
@@ -259,7 +269,7 @@ void wire(App& app)
         operations->add_target("releases", make_release_target);
         if (const auto context = a.context();
             context && (*context)->orchestrator == OrchestratorKind::kubernetes)
-            operations->set_locks(make_cluster_locks(a, **context));
+            operations->set_locks(make_cluster_locks(a, connection));
         return operations;
     });
     app.reach_checks.push_back({"agents reachable", agents_reachable});

@@ -20,12 +20,6 @@ namespace {
 
 constexpr Duration k_limit{30'000};
 
-struct Reached {
-    kube::Access access;
-    std::unique_ptr<kube::Api> api;
-    std::string name_space;
-};
-
 kube::Places places_of(App& app, const Context& context)
 {
     return {.only = context.kubernetes.kubeconfig,
@@ -33,17 +27,6 @@ kube::Places places_of(App& app, const Context& context)
             .home = app.env_or("HOME", ""),
             .service_host = app.env_or("KUBERNETES_SERVICE_HOST", ""),
             .service_port = app.env_or("KUBERNETES_SERVICE_PORT", "")};
-}
-
-// The namespace: -n, else the context's, else the kubeconfig's.
-Result<Reached> reach(App& app, const Context& context)
-{
-    TRY_ASSIGN(const auto access, kube::find_access(places_of(app, context), context.kubernetes.context));
-    TRY_ASSIGN(BackendModule * backends, app.backends());
-    auto transport = backends->kube(access, kube::make_credentials(access, app.clock()), &app.cancel());
-    const auto named = app.name_space();
-    return Reached{access, std::make_unique<kube::Api>(std::move(transport), app.clock(), &app.cancel()),
-                   named.empty() ? access.name_space : named};
 }
 
 // "namespace/secret/key"
@@ -67,11 +50,6 @@ Result<std::string> read_secret(kube::Api& api, const std::string& location, Dea
     return *std::move(value);
 }
 
-fs::path cache_of(App& app)
-{
-    return app.paths().cache_dir / "clusters";
-}
-
 // Made once for each operator; what it salts can be compared by nobody else.
 Result<std::string> fingerprint_salt(App& app)
 {
@@ -87,7 +65,10 @@ Result<std::string> fingerprint_salt(App& app)
 // Reached when a lock is first asked for: a journal is read without a cluster.
 class ClusterLocks final : public ops::LockStore {
   public:
-    ClusterLocks(App& app, const Context& context) : app_(app), context_(context) {}
+    ClusterLocks(App& app, std::shared_ptr<ClusterConnection> cluster)
+        : app_(app), cluster_(std::move(cluster))
+    {
+    }
     Result<std::unique_ptr<ops::Lock>> acquire(const ops::LockKey& key, const ops::LockOwner& owner) override
     {
         TRY_ASSIGN(auto* leases, reached());
@@ -113,62 +94,72 @@ class ClusterLocks final : public ops::LockStore {
     Result<LeaseStore*> reached()
     {
         if (!leases_) {
-            TRY_ASSIGN(auto reached, reach(app_, context_));
-            api_ = std::move(reached.api);
-            leases_ = std::make_unique<LeaseStore>(*api_, std::move(reached.name_space));
+            TRY_ASSIGN(const Cluster* cluster, cluster_->get(app_));
+            leases_ = std::make_unique<LeaseStore>(*cluster->api, cluster->name_space);
         }
         return leases_.get();
     }
 
     App& app_;
-    const Context& context_;
-    std::unique_ptr<kube::Api> api_;
+    const std::shared_ptr<ClusterConnection> cluster_;
     std::unique_ptr<LeaseStore> leases_;
 };
 
 } // namespace
 
-Result<std::unique_ptr<Orchestrator>> make_cluster_orchestrator(App& app, const Context& context)
+// The namespace: -n, else the context's, else the kubeconfig's.
+Result<const Cluster*> ClusterConnection::get(App& app)
 {
-    TRY_ASSIGN(auto reached, reach(app, context));
-    return kubernetes::make_orchestrator(std::move(reached.api), std::move(reached.name_space),
-                                         app.deadline(k_limit), cache_of(app));
+    const std::lock_guard lock(mutex_);
+    if (!cluster_) {
+        TRY_ASSIGN(const Context* context, app.context());
+        TRY_ASSIGN(auto access, kube::find_access(places_of(app, *context), context->kubernetes.context));
+        TRY_ASSIGN(BackendModule * backends, app.backends());
+        auto transport = backends->kube(access, kube::make_credentials(access, app.clock()), &app.cancel());
+        const auto named = app.name_space();
+        auto name_space = named.empty() ? access.name_space : named;
+        cluster_.emplace(Cluster{
+            std::move(access), std::make_shared<kube::Api>(std::move(transport), app.clock(), &app.cancel()),
+            std::move(name_space), app.paths().cache_dir / "clusters"});
+    }
+    return &*cluster_;
 }
 
-Result<std::unique_ptr<ServiceSettings>> make_cluster_settings(App& app, const Context& context)
+Result<std::unique_ptr<Orchestrator>> make_cluster_orchestrator(const Cluster& cluster)
+{
+    return kubernetes::make_orchestrator(cluster.api, cluster.name_space, cluster.cache);
+}
+
+Result<std::unique_ptr<ServiceSettings>> make_cluster_settings(App& app, const Cluster& cluster)
 {
     TRY_ASSIGN(auto salt, fingerprint_salt(app));
-    TRY_ASSIGN(auto reached, reach(app, context));
-    return kubernetes::make_settings(std::move(reached.api), std::move(reached.name_space), std::move(salt),
-                                     app.deadline(k_limit), cache_of(app));
+    TRY_ASSIGN(Orchestrator * orchestrator, app.orchestrator());
+    TRY_ASSIGN(auto identity, orchestrator->identity(app.deadline(k_limit)));
+    return kubernetes::make_settings(cluster.api, cluster.name_space, std::move(identity), std::move(salt),
+                                     cluster.cache);
 }
 
-Result<std::unique_ptr<Endpoints>> make_cluster_endpoints(App& app, const Context& context)
+Result<std::unique_ptr<Endpoints>> make_cluster_endpoints(const Cluster& cluster)
 {
-    TRY_ASSIGN(auto reached, reach(app, context));
-    return kubernetes::make_endpoints(std::move(reached.api), std::move(reached.name_space), cache_of(app));
+    return kubernetes::make_endpoints(cluster.api, cluster.name_space, cluster.cache);
 }
 
-Result<std::unique_ptr<HttpClient>> make_cluster_http(App& app, const Context& context)
+Result<std::unique_ptr<HttpClient>> make_cluster_http(App& app, const Cluster& cluster)
 {
-    TRY_ASSIGN(auto reached, reach(app, context));
     TRY_ASSIGN(BackendModule * backends, app.backends());
     TRY_ASSIGN(auto other, backends->http(&app.cancel()));
-    const std::shared_ptr<kube::Api> api = std::move(reached.api);
-    return kube::make_pod_client({api, &api->transport()}, std::move(other));
+    return kube::make_pod_client({cluster.api, &cluster.api->transport()}, std::move(other));
 }
 
-Result<std::unique_ptr<Agents>> make_cluster_agents(App& app, const Context& context)
+Result<std::unique_ptr<Agents>> make_cluster_agents(App& app, const Context& context, const Cluster& cluster)
 {
-    TRY_ASSIGN(auto reached, reach(app, context));
     TRY_ASSIGN(Orchestrator * orchestrator, app.orchestrator());
-    const std::shared_ptr<kube::Api> api = std::move(reached.api);
     AgentsOptions options;
-    options.identity = orchestrator->identity();
+    TRY_ASSIGN(options.identity, orchestrator->identity(app.deadline(k_limit)));
     options.start_hint = "See what runs: conduitctl ps. A router's pod names its admin port \"admin\".";
     options.actor = app.operator_name();
-    options.client = [api] { return kube::make_pod_client({api, &api->transport()}, nullptr); };
-    options.token = [&app, &context, api]() -> Result<std::string> {
+    options.client = [api = cluster.api] { return kube::make_pod_client({api, &api->transport()}, nullptr); };
+    options.token = [&app, &context, api = cluster.api]() -> Result<std::string> {
         const auto& ref = context.agent.token;
         if (ref.source == SecretRef::Source::kubernetes)
             return read_secret(*api, ref.location, app.deadline(k_limit));
@@ -192,33 +183,24 @@ Result<std::unique_ptr<Agents>> make_cluster_agents(App& app, const Context& con
     return make_agents(std::move(options));
 }
 
-Result<std::unique_ptr<InstanceStreams>> make_cluster_streams(App& app, const Context& context)
+Result<std::unique_ptr<InstanceStreams>> make_cluster_streams(App& app, const Cluster& cluster)
 {
-    TRY_ASSIGN(auto reached, reach(app, context));
     TRY_ASSIGN(BackendModule * backends, app.backends());
     auto streams =
-        backends->kube_streams(reached.access, kube::make_credentials(reached.access, app.clock()));
-    return kubernetes::make_instance_streams(std::move(reached.api), std::move(streams),
-                                             std::move(reached.name_space));
+        backends->kube_streams(cluster.access, kube::make_credentials(cluster.access, app.clock()));
+    return kubernetes::make_instance_streams(cluster.api, std::move(streams), cluster.name_space);
 }
 
-Result<std::unique_ptr<Releases>> make_cluster_releases(App& app, const Context& context)
+Result<std::unique_ptr<Releases>> make_cluster_releases(App& app, const Cluster& cluster)
 {
-    if (context.orchestrator != OrchestratorKind::kubernetes)
-        return fail(
-            ErrorKind::refused,
-            fmt::format("context {} is run by {}: releases, autoscalers and the like are of a cluster",
-                        context.name, orchestrator_name(context.orchestrator)),
-            "Choose a context of kubernetes: conduitctl context ls");
     TRY_ASSIGN(Orchestrator * orchestrator, app.orchestrator());
-    TRY_ASSIGN(auto reached, reach(app, context));
-    return kubernetes::make_releases(std::move(reached.api), std::move(reached.name_space),
-                                     orchestrator->identity());
+    TRY_ASSIGN(auto identity, orchestrator->identity(app.deadline(k_limit)));
+    return kubernetes::make_releases(cluster.api, cluster.name_space, std::move(identity));
 }
 
-std::unique_ptr<ops::LockStore> make_cluster_locks(App& app, const Context& context)
+std::unique_ptr<ops::LockStore> make_cluster_locks(App& app, std::shared_ptr<ClusterConnection> cluster)
 {
-    return std::make_unique<ClusterLocks>(app, context);
+    return std::make_unique<ClusterLocks>(app, std::move(cluster));
 }
 
 } // namespace conduit

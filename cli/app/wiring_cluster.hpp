@@ -10,19 +10,41 @@
 #include "cli/orchestrator/releases.hpp"
 #include "cli/orchestrator/settings.hpp"
 #include "cli/orchestrator/streams.hpp"
+#include "core/kube/api.hpp"
+
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
 
 namespace conduit {
 
-Result<std::unique_ptr<Orchestrator>> make_cluster_orchestrator(App& app, const Context& context);
+// What reaches the cluster of a context: one pool of connections for all that a command does there.
+struct Cluster {
+    kube::Access access;
+    std::shared_ptr<kube::Api> api;
+    std::string name_space;
+    fs::path cache; // of what clusters serve
+};
+
+class ClusterConnection { // made on first use; the App has one context
+  public:
+    Result<const Cluster*> get(App& app);
+
+  private:
+    std::mutex mutex_;
+    std::optional<Cluster> cluster_;
+};
+
+Result<std::unique_ptr<Orchestrator>> make_cluster_orchestrator(const Cluster& cluster);
 // To pods through the API server, and to every other address as always.
-Result<std::unique_ptr<HttpClient>> make_cluster_http(App& app, const Context& context);
+Result<std::unique_ptr<HttpClient>> make_cluster_http(App& app, const Cluster& cluster);
 // Every replica that runs, through the API server. Those that crash, begin or drain are not asked.
-Result<std::unique_ptr<Agents>> make_cluster_agents(App& app, const Context& context);
-Result<std::unique_ptr<InstanceStreams>> make_cluster_streams(App& app, const Context& context);
-Result<std::unique_ptr<ServiceSettings>> make_cluster_settings(App& app, const Context& context);
-Result<std::unique_ptr<Endpoints>> make_cluster_endpoints(App& app, const Context& context);
-// refused where the context is of no cluster.
-Result<std::unique_ptr<Releases>> make_cluster_releases(App& app, const Context& context);
-std::unique_ptr<ops::LockStore> make_cluster_locks(App& app, const Context& context);
+Result<std::unique_ptr<Agents>> make_cluster_agents(App& app, const Context& context, const Cluster& cluster);
+Result<std::unique_ptr<InstanceStreams>> make_cluster_streams(App& app, const Cluster& cluster);
+Result<std::unique_ptr<ServiceSettings>> make_cluster_settings(App& app, const Cluster& cluster);
+Result<std::unique_ptr<Endpoints>> make_cluster_endpoints(const Cluster& cluster);
+Result<std::unique_ptr<Releases>> make_cluster_releases(App& app, const Cluster& cluster);
+std::unique_ptr<ops::LockStore> make_cluster_locks(App& app, std::shared_ptr<ClusterConnection> cluster);
 
 } // namespace conduit

@@ -31,7 +31,7 @@ void logs_flags(Flags& flags, LogsOptions& o)
     flags.opt("--grep", o.grep, "Only lines that match this expression (POSIX extended)").value("REGEX");
 }
 
-Result<LogQuery> query_of(App& app, Orchestrator& orchestrator, const LogsOptions& o)
+LogQuery query_of(App& app, const LogsOptions& o)
 {
     LogQuery query;
     query.grep = o.grep;
@@ -40,15 +40,6 @@ Result<LogQuery> query_of(App& app, Orchestrator& orchestrator, const LogsOption
         query.since = app.clock().now() - *o.since;
     if (!o.all)
         query.tail = static_cast<std::size_t>(o.tail);
-    if (o.names.size() == 1) {
-        TRY_ASSIGN(const auto workloads, orchestrator.workloads(app.deadline(5s)));
-        const auto known = [&](const Workload& w) { return w.name == o.names[0]; };
-        // "sim" is a workload and its only instance; either way it is the same log.
-        if (std::ranges::any_of(workloads, known)) {
-            query.workload = o.names[0];
-            return query;
-        }
-    }
     query.instances = o.names;
     return query;
 }
@@ -56,7 +47,7 @@ Result<LogQuery> query_of(App& app, Orchestrator& orchestrator, const LogsOption
 Result<Report> logs_run(App& app, const LogsOptions& o)
 {
     TRY_ASSIGN(Orchestrator * orchestrator, app.orchestrator());
-    TRY_ASSIGN(const LogQuery query, query_of(app, *orchestrator, o));
+    const auto query = query_of(app, o);
     using enum OutputFormat;
     const auto form = app.global().output;
     const bool document = form == json || form == yaml || form == jsonpath;

@@ -97,7 +97,7 @@ struct LogLine {
 
 struct LogQuery {
     std::string workload;               // empty: any
-    std::vector<std::string> instances; // empty: all
+    std::vector<std::string> instances; // empty: all; a single name may be a workload's as well
     std::optional<WallTime> since;      // lines whose time is not known are kept
     std::optional<std::size_t> tail;    // the last so many of each instance
     std::string grep;                   // a POSIX extended expression; empty: every line
@@ -110,8 +110,9 @@ using ChangeProgress = std::function<void(std::string_view line)>;
 class Orchestrator {
   public:
     virtual ~Orchestrator() = default;
-    virtual std::string kind() const = 0;     // "local"
-    virtual std::string identity() const = 0; // the same from wherever it is reached; part of lock keys
+    virtual std::string kind() const = 0; // "local"
+    // The same from wherever it is reached; part of lock keys. Asked for when something is to be changed.
+    virtual Result<std::string> identity(Deadline deadline) = 0;
 
     virtual Result<std::vector<Workload>> workloads(Deadline deadline) = 0;
     // workload empty: of all. not_found names the nearest.

@@ -64,9 +64,10 @@ Applied applied_scale(int replicas)
 
 } // namespace
 
-WorkloadTarget::WorkloadTarget(Orchestrator& orchestrator, InstanceProbe probe, const Cancel* cancel,
-                               Settle settle)
-    : orchestrator_(orchestrator), probe_(std::move(probe)), cancel_(cancel), settle_(std::move(settle))
+WorkloadTarget::WorkloadTarget(Orchestrator& orchestrator, std::string identity, InstanceProbe probe,
+                               const Cancel* cancel, Settle settle)
+    : orchestrator_(orchestrator), identity_(std::move(identity)), probe_(std::move(probe)), cancel_(cancel),
+      settle_(std::move(settle))
 {
 }
 

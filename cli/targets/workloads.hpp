@@ -22,14 +22,14 @@ using Settle =
 
 class WorkloadTarget : public Target {
   public:
-    // The orchestrator must outlive the target. Without a probe the orchestrator's word is enough.
+    // The orchestrator, whose identity this is, must outlive the target. Without a probe its word is enough.
     // cancel ends the waits of verify().
-    explicit WorkloadTarget(Orchestrator& orchestrator, InstanceProbe probe = {},
-                            const Cancel* cancel = nullptr, Settle settle = {});
+    WorkloadTarget(Orchestrator& orchestrator, std::string identity, InstanceProbe probe = {},
+                   const Cancel* cancel = nullptr, Settle settle = {});
 
     std::string kind() const override { return orchestrator_.kind(); }
-    std::string identity() const override { return orchestrator_.identity(); }
-    std::string name() const override { return orchestrator_.identity(); }
+    std::string identity() const override { return identity_; }
+    std::string name() const override { return identity_; }
 
     Result<FieldMap> observe(std::span<const std::string> paths, Deadline deadline) override;
     Result<Applied> apply(const WriteContext& context, const Step& step) override;
@@ -49,6 +49,7 @@ class WorkloadTarget : public Target {
     Result<> probe_all(const std::string& workload, Deadline deadline);
 
     Orchestrator& orchestrator_;
+    const std::string identity_;
     InstanceProbe probe_;
     const Cancel* cancel_;
     Settle settle_;

@@ -69,7 +69,7 @@ TEST_CASE("workloads say how many are wanted and ready, and what can be scaled")
     CHECK(all[1].name == "sim");
     CHECK_FALSE(all[1].scalable);
     CHECK(w.made->kind() == "local");
-    CHECK_FALSE(w.made->identity().empty());
+    CHECK_FALSE(w.made->identity(soon()).value().empty());
 }
 
 TEST_CASE("instances are told by workload, each with a reference of its own")

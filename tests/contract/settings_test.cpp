@@ -142,8 +142,8 @@ struct World {
     }
     void wire(App& a)
     {
-        a.settings_slot.set([this](App& b) {
-            return kubernetes::make_settings(api(b), space, "salt", Deadline(20s), app.home() / "cache");
+        a.settings_slot.set([this](App& b) -> Result<std::unique_ptr<ServiceSettings>> {
+            return kubernetes::make_settings(api(b), space, "tested", "salt", app.home() / "cache");
         });
         a.endpoints_slot.set([this](App& b) -> Result<std::unique_ptr<Endpoints>> {
             return kubernetes::make_endpoints(api(b), space, app.home() / "cache");

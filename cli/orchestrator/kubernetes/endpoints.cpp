@@ -96,7 +96,7 @@ std::vector<std::string> missing_ports(const Json& service, const std::vector<Js
 
 class KubernetesEndpoints final : public Endpoints {
   public:
-    KubernetesEndpoints(std::unique_ptr<kube::Api> api, std::string name_space, fs::path cache)
+    KubernetesEndpoints(std::shared_ptr<kube::Api> api, std::string name_space, fs::path cache)
         : api_(std::move(api)), cluster_(*api_, std::move(name_space), std::move(cache))
     {
     }
@@ -200,13 +200,13 @@ class KubernetesEndpoints final : public Endpoints {
         }
     }
 
-    std::unique_ptr<kube::Api> api_;
+    std::shared_ptr<kube::Api> api_;
     WorkloadApi cluster_;
 };
 
 } // namespace
 
-std::unique_ptr<Endpoints> make_endpoints(std::unique_ptr<kube::Api> api, std::string name_space,
+std::unique_ptr<Endpoints> make_endpoints(std::shared_ptr<kube::Api> api, std::string name_space,
                                           fs::path cache)
 {
     return std::make_unique<KubernetesEndpoints>(std::move(api), std::move(name_space), std::move(cache));

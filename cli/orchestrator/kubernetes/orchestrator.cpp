@@ -16,17 +16,33 @@
 namespace conduit::kubernetes {
 namespace {
 
+Result<std::string> cluster_identity(kube::Api& api, const std::string& name_space, Deadline deadline)
+{
+    const auto system = api.get("/api/v1/namespaces/kube-system", deadline);
+    if (system) {
+        const auto uid = json_string_or(member(**system, "metadata"), "uid", "");
+        return fmt::format("cluster {} namespace {}", uid, name_space);
+    }
+    if (system.error().kind != ErrorKind::auth && system.error().kind != ErrorKind::not_found)
+        return system.error();
+    return fmt::format("cluster at {} namespace {}", api.transport().server(), name_space);
+}
+
 class KubernetesOrchestrator final : public Orchestrator {
   public:
-    KubernetesOrchestrator(std::unique_ptr<kube::Api> api, std::string name_space, std::string identity,
-                           fs::path cache)
-        : api_(std::move(api)), identity_(std::move(identity)),
-          workloads_(*api_, std::move(name_space), std::move(cache))
+    KubernetesOrchestrator(std::shared_ptr<kube::Api> api, std::string name_space, fs::path cache)
+        : api_(std::move(api)), workloads_(*api_, std::move(name_space), std::move(cache))
     {
     }
 
     std::string kind() const override { return "kubernetes"; }
-    std::string identity() const override { return identity_; }
+    Result<std::string> identity(Deadline deadline) override
+    {
+        if (identity_.empty()) {
+            TRY_ASSIGN(identity_, cluster_identity(*api_, workloads_.name_space(), deadline));
+        }
+        return identity_;
+    }
 
     Result<std::vector<Workload>> workloads(Deadline deadline) override
     {
@@ -104,31 +120,17 @@ class KubernetesOrchestrator final : public Orchestrator {
     }
 
   private:
-    std::unique_ptr<kube::Api> api_;
-    const std::string identity_;
+    std::shared_ptr<kube::Api> api_;
     WorkloadApi workloads_;
+    std::string identity_; // empty: not asked for yet
 };
 
 } // namespace
 
-Result<std::string> cluster_identity(kube::Api& api, const std::string& name_space, Deadline deadline)
+std::unique_ptr<Orchestrator> make_orchestrator(std::shared_ptr<kube::Api> api, std::string name_space,
+                                                fs::path cache)
 {
-    const auto system = api.get("/api/v1/namespaces/kube-system", deadline);
-    if (system) {
-        const auto uid = json_string_or(member(**system, "metadata"), "uid", "");
-        return fmt::format("cluster {} namespace {}", uid, name_space);
-    }
-    if (system.error().kind != ErrorKind::auth && system.error().kind != ErrorKind::not_found)
-        return system.error();
-    return fmt::format("cluster at {} namespace {}", api.transport().server(), name_space);
-}
-
-Result<std::unique_ptr<Orchestrator>>
-make_orchestrator(std::unique_ptr<kube::Api> api, std::string name_space, Deadline deadline, fs::path cache)
-{
-    TRY_ASSIGN(auto identity, cluster_identity(*api, name_space, deadline));
-    return std::unique_ptr<Orchestrator>(std::make_unique<KubernetesOrchestrator>(
-        std::move(api), std::move(name_space), std::move(identity), std::move(cache)));
+    return std::make_unique<KubernetesOrchestrator>(std::move(api), std::move(name_space), std::move(cache));
 }
 
 } // namespace conduit::kubernetes

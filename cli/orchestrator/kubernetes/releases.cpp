@@ -37,7 +37,7 @@ bool same(const Json& a, const Json& b)
 
 class KubernetesReleases final : public Releases {
   public:
-    KubernetesReleases(std::unique_ptr<kube::Api> api, std::string name_space, std::string identity)
+    KubernetesReleases(std::shared_ptr<kube::Api> api, std::string name_space, std::string identity)
         : api_(std::move(api)), identity_(std::move(identity)), workloads_(*api_, std::move(name_space))
     {
     }
@@ -290,7 +290,7 @@ class KubernetesReleases final : public Releases {
         return {};
     }
 
-    std::unique_ptr<kube::Api> api_;
+    std::shared_ptr<kube::Api> api_;
     const std::string identity_;
     WorkloadApi workloads_;
     std::optional<bool> has_rollouts_;
@@ -298,7 +298,7 @@ class KubernetesReleases final : public Releases {
 
 } // namespace
 
-std::unique_ptr<Releases> make_releases(std::unique_ptr<kube::Api> api, std::string name_space,
+std::unique_ptr<Releases> make_releases(std::shared_ptr<kube::Api> api, std::string name_space,
                                         std::string identity)
 {
     return std::make_unique<KubernetesReleases>(std::move(api), std::move(name_space), std::move(identity));

@@ -11,7 +11,7 @@
 namespace conduit::kubernetes {
 
 // identity: that of the orchestrator, so that both take the same locks.
-std::unique_ptr<Releases> make_releases(std::unique_ptr<kube::Api> api, std::string name_space,
+std::unique_ptr<Releases> make_releases(std::shared_ptr<kube::Api> api, std::string name_space,
                                         std::string identity);
 
 } // namespace conduit::kubernetes

@@ -101,7 +101,7 @@ std::string mark_of(const std::string& type)
 
 class KubernetesSettings final : public ServiceSettings {
   public:
-    KubernetesSettings(std::unique_ptr<kube::Api> api, std::string name_space, std::string identity,
+    KubernetesSettings(std::shared_ptr<kube::Api> api, std::string name_space, std::string identity,
                        std::string salt, fs::path cache)
         : api_(std::move(api)), identity_(std::move(identity)), salt_(std::move(salt)),
           cluster_(*api_, std::move(name_space), std::move(cache))
@@ -283,7 +283,7 @@ class KubernetesSettings final : public ServiceSettings {
         return info;
     }
 
-    std::unique_ptr<kube::Api> api_;
+    std::shared_ptr<kube::Api> api_;
     std::string identity_;
     std::string salt_;
     WorkloadApi cluster_;
@@ -291,14 +291,12 @@ class KubernetesSettings final : public ServiceSettings {
 
 } // namespace
 
-Result<std::unique_ptr<ServiceSettings>> make_settings(std::unique_ptr<kube::Api> api, std::string name_space,
-                                                       std::string fingerprint_salt, Deadline deadline,
-                                                       fs::path cache)
+std::unique_ptr<ServiceSettings> make_settings(std::shared_ptr<kube::Api> api, std::string name_space,
+                                               std::string identity, std::string fingerprint_salt,
+                                               fs::path cache)
 {
-    TRY_ASSIGN(auto identity, cluster_identity(*api, name_space, deadline));
-    return std::unique_ptr<ServiceSettings>(
-        std::make_unique<KubernetesSettings>(std::move(api), std::move(name_space), std::move(identity),
-                                             std::move(fingerprint_salt), std::move(cache)));
+    return std::make_unique<KubernetesSettings>(std::move(api), std::move(name_space), std::move(identity),
+                                                std::move(fingerprint_salt), std::move(cache));
 }
 
 } // namespace conduit::kubernetes

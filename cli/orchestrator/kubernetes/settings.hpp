@@ -12,12 +12,12 @@
 
 namespace conduit::kubernetes {
 
-// Asks once who the cluster is. fingerprint_salt: this operator's own, never shown. cache: where it is kept
-// what the server serves.
-Result<std::unique_ptr<ServiceSettings>> make_settings(std::unique_ptr<kube::Api> api, std::string name_space,
-                                                       std::string fingerprint_salt, Deadline deadline,
-                                                       fs::path cache = {});
-std::unique_ptr<Endpoints> make_endpoints(std::unique_ptr<kube::Api> api, std::string name_space,
+// identity: that of the orchestrator. fingerprint_salt: this operator's own, never shown. cache: where it is
+// kept what the server serves.
+std::unique_ptr<ServiceSettings> make_settings(std::shared_ptr<kube::Api> api, std::string name_space,
+                                               std::string identity, std::string fingerprint_salt,
+                                               fs::path cache = {});
+std::unique_ptr<Endpoints> make_endpoints(std::shared_ptr<kube::Api> api, std::string name_space,
                                           fs::path cache = {});
 
 } // namespace conduit::kubernetes

@@ -19,7 +19,7 @@ constexpr int k_first_ending_input = 30; // 1.30: v5.channel.k8s.io
 
 class KubernetesStreams final : public InstanceStreams {
   public:
-    KubernetesStreams(std::unique_ptr<kube::Api> api, std::unique_ptr<kube::Streams> streams,
+    KubernetesStreams(std::shared_ptr<kube::Api> api, std::unique_ptr<kube::Streams> streams,
                       std::string name_space)
         : api_(std::move(api)), streams_(std::move(streams)), workloads_(*api_, std::move(name_space))
     {
@@ -111,7 +111,7 @@ class KubernetesStreams final : public InstanceStreams {
         return *ends_input_;
     }
 
-    std::unique_ptr<kube::Api> api_;
+    std::shared_ptr<kube::Api> api_;
     std::unique_ptr<kube::Streams> streams_;
     WorkloadApi workloads_;
     std::mutex mutex_;
@@ -170,7 +170,7 @@ std::vector<std::string> counting_input(std::vector<std::string> command, std::u
     return counted;
 }
 
-std::unique_ptr<InstanceStreams> make_instance_streams(std::unique_ptr<kube::Api> api,
+std::unique_ptr<InstanceStreams> make_instance_streams(std::shared_ptr<kube::Api> api,
                                                        std::unique_ptr<kube::Streams> streams,
                                                        std::string name_space)
 {

@@ -11,7 +11,7 @@
 
 namespace conduit::kubernetes {
 
-std::unique_ptr<InstanceStreams> make_instance_streams(std::unique_ptr<kube::Api> api,
+std::unique_ptr<InstanceStreams> make_instance_streams(std::shared_ptr<kube::Api> api,
                                                        std::unique_ptr<kube::Streams> streams,
                                                        std::string name_space);
 

@@ -71,16 +71,24 @@ Result<std::vector<JsonBox>> WorkloadApi::pods(const std::string& label_selector
     return read_list(api_, kube::resource_path(k_pods, name_space_), query, deadline);
 }
 
-Result<Found> WorkloadApi::find(const std::string& name, Deadline deadline)
+Result<std::optional<Found>> WorkloadApi::look(const std::string& name, Deadline deadline)
 {
     for (const auto& kind : k_kinds) {
         auto path = kube::resource_path(kind, name_space_, name);
         auto object = api_.get(path, deadline);
         if (object)
-            return Found{std::move(path), *std::move(object)};
+            return std::optional(Found{std::move(path), *std::move(object)});
         if (object.error().kind != ErrorKind::not_found)
             return std::move(object).error();
     }
+    return std::optional<Found>{};
+}
+
+Result<Found> WorkloadApi::find(const std::string& name, Deadline deadline)
+{
+    TRY_ASSIGN(auto found, look(name, deadline));
+    if (found)
+        return *std::move(found);
     TRY_ASSIGN(const auto all, workloads(deadline));
     std::vector<std::string> names;
     for (const auto& one : all)

@@ -30,6 +30,7 @@ class WorkloadApi {
     Result<std::vector<JsonBox>> pods(const std::string& label_selector, Deadline deadline);
     // not_found names the nearest.
     Result<Found> find(const std::string& name, Deadline deadline);
+    Result<std::optional<Found>> look(const std::string& name, Deadline deadline);
     Result<std::vector<JsonBox>> pods_of(const Json& workload, Deadline deadline);
 
     // Reads, lets `edit` make a merge patch from what is there, and writes it unless the object changed

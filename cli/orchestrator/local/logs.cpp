@@ -80,9 +80,11 @@ struct Wanted {
 
 bool chosen(const LogQuery& query, const std::string& instance)
 {
-    if (!query.instances.empty())
-        return std::ranges::find(query.instances, instance) != query.instances.end();
-    return query.workload.empty() || workload_of(instance) == query.workload;
+    if (query.instances.empty())
+        return query.workload.empty() || workload_of(instance) == query.workload;
+    // "sim" is a workload and its only instance; either way it is the same log.
+    const bool of_workload = query.instances.size() == 1 && workload_of(instance) == query.instances.front();
+    return of_workload || std::ranges::find(query.instances, instance) != query.instances.end();
 }
 
 // Everything there is of one instance, oldest first; the reader of the live file is kept for following.
@@ -172,8 +174,11 @@ Result<> read_logs(const Layout& layout, const LogQuery& query, const LogSink& s
     TRY_ASSIGN(const Pattern pattern, Pattern::compile(query.grep));
     const Wanted wanted{query, pattern};
     const auto known = logged_instances(layout);
+    const auto is_workload = [&](const std::string& name) {
+        return query.instances.size() == 1 && std::ranges::find(known, name, workload_of) != known.end();
+    };
     for (const auto& name : query.instances)
-        if (std::ranges::find(known, name) == known.end())
+        if (std::ranges::find(known, name) == known.end() && !is_workload(name))
             return fail(ErrorKind::not_found, unknown_name("instance", name, known), "See: conduitctl ps");
     std::vector<Reader> readers;
     for (const auto& name : known)

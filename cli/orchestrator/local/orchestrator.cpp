@@ -97,7 +97,7 @@ class LocalOrchestrator final : public Orchestrator {
     LocalOrchestrator(const fs::path& dir, const Cancel* cancel) : layout_{dir}, cancel_(cancel) {}
 
     std::string kind() const override { return "local"; }
-    std::string identity() const override
+    Result<std::string> identity(Deadline) override
     {
         std::error_code ec;
         const auto path = fs::weakly_canonical(layout_.dir, ec);

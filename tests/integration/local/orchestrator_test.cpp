@@ -22,7 +22,7 @@ struct Bench {
     Folder folder;
     std::unique_ptr<Orchestrator> orchestrator = local::make_orchestrator(folder.dir);
     std::vector<std::string> probed;
-    WorkloadTarget target{*orchestrator, [this](const Instance& instance, Deadline) -> Result<> {
+    WorkloadTarget target{*orchestrator, "local", [this](const Instance& instance, Deadline) -> Result<> {
                               probed.push_back(instance.name);
                               if (test::get(test::port_of(instance.admin_url)) != instance.name)
                                   return fail(ErrorKind::unverified, "somebody else answers");

@@ -18,7 +18,7 @@ class FakeOrchestrator final : public Orchestrator {
     void keep_in(fs::path file);
 
     std::string kind() const override { return "local"; }
-    std::string identity() const override { return "fake-local"; }
+    Result<std::string> identity(Deadline) override { return std::string("fake-local"); }
     Result<std::vector<Workload>> workloads(Deadline deadline) override;
     Result<std::vector<Instance>> instances(std::string_view workload, Deadline deadline) override;
     Result<OrchestratorChange> scale(const ScaleRequest& request, const ChangeProgress& progress,

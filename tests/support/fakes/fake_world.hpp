@@ -43,7 +43,7 @@ class BorrowedOrchestrator final : public Orchestrator {
   public:
     explicit BorrowedOrchestrator(Orchestrator& to) : to_(to) {}
     std::string kind() const override { return to_.kind(); }
-    std::string identity() const override { return to_.identity(); }
+    Result<std::string> identity(Deadline deadline) override { return to_.identity(deadline); }
     Result<std::vector<Workload>> workloads(Deadline d) override { return to_.workloads(d); }
     Result<std::vector<Instance>> instances(std::string_view w, Deadline d) override
     {
@@ -199,7 +199,7 @@ struct FakeWorld {
         };
         a.settings_slot.set([api](App& b) -> Result<std::unique_ptr<ServiceSettings>> {
             TRY(b.context());
-            return kubernetes::make_settings(api(b), "production", "salt", Deadline(20s));
+            return kubernetes::make_settings(api(b), "production", "fake-local", "salt");
         });
         a.endpoints_slot.set([api](App& b) -> Result<std::unique_ptr<Endpoints>> {
             TRY(b.context());
@@ -232,7 +232,8 @@ struct FakeWorld {
             });
             operations->add_target("local", [](App& c) -> Result<std::unique_ptr<ops::Target>> {
                 TRY_ASSIGN(Orchestrator * found, c.orchestrator());
-                return std::make_unique<ops::WorkloadTarget>(*found, ops::InstanceProbe{}, &c.cancel());
+                return std::make_unique<ops::WorkloadTarget>(*found, "fake-local", ops::InstanceProbe{},
+                                                             &c.cancel());
             });
             operations->add_target("settings", [](App& c) -> Result<std::unique_ptr<ops::Target>> {
                 TRY_ASSIGN(ServiceSettings * found, c.settings());
