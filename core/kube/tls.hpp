@@ -5,8 +5,8 @@
 #include "core/kube/credentials.hpp"
 
 #include <memory>
-#include <optional>
 #include <openssl/ssl.h>
+#include <optional>
 #include <vector>
 
 namespace conduit::kube {

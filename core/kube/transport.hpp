@@ -31,7 +31,7 @@ struct Answer {
     int status = 0;
     std::vector<std::pair<std::string, std::string>> headers; // names in lower case
     std::string body;
-    bool whole = true; // false: the body of a stream broke off
+    bool whole = true;                               // false: the body of a stream broke off
     std::string header(std::string_view name) const; // "" when absent
 };
 
