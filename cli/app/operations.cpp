@@ -60,8 +60,9 @@ Operations::Operations(App& app)
       prompt_(make_console_prompt(app)), progress_(make_console_progress(app))
 {
     const auto context = app.context();
-    reversals_ = std::make_unique<ops::ReversalStore>(
+    folder_ = std::make_unique<ops::ReversalFolder>(
         context ? reversal_folder(app, **context) : app.paths().state_dir / "reversals", app.clock());
+    reversals_ = folder_.get();
 }
 
 Operations::~Operations() = default;
@@ -69,6 +70,12 @@ Operations::~Operations() = default;
 void Operations::set_crash_points(std::unique_ptr<ops::CrashPoints> points)
 {
     crash_ = std::move(points);
+}
+
+void Operations::set_records(ops::JournalMirror& mirror, ops::ReversalStore& reversals)
+{
+    journal_->set_mirror(&mirror);
+    reversals_ = &reversals;
 }
 
 void Operations::set_locks(std::unique_ptr<ops::LockStore> locks)
@@ -112,7 +119,7 @@ Result<ops::Host> Operations::host(const ops::ChangeOptions& options)
                    .locks = *locks_,
                    .prompt = *prompt_,
                    .progress = *progress_,
-                   .reversals = reversals_.get(),
+                   .reversals = reversals_,
                    .crash = crash_.get(),
                    .operator_name = app_.operator_name(),
                    .host_name = host_name(),

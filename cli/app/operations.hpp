@@ -33,6 +33,8 @@ class Operations final : public ops::TargetFinder {
 
     void
     set_locks(std::unique_ptr<ops::LockStore> locks); // those of the context, where they are not files here
+    // Where the context keeps its records beside this machine; it must live as long as this.
+    void set_records(ops::JournalMirror& mirror, ops::ReversalStore& reversals);
     void set_crash_points(std::unique_ptr<ops::CrashPoints> points); // tests only
 
     ops::Journal& journal() { return *journal_; }
@@ -45,7 +47,8 @@ class Operations final : public ops::TargetFinder {
     App& app_;
     std::unique_ptr<ops::Journal> journal_;
     std::unique_ptr<ops::LockStore> locks_;
-    std::unique_ptr<ops::ReversalStore> reversals_;
+    std::unique_ptr<ops::ReversalStore> folder_;
+    ops::ReversalStore* reversals_; // folder_, or what set_records named
     std::unique_ptr<ops::Prompt> prompt_;
     std::unique_ptr<ops::Progress> progress_;
     std::unique_ptr<ops::CrashPoints> crash_;

@@ -258,7 +258,8 @@ void wire(App& app)
                    only_cluster(a, connection, ErrorKind::refused, "releases, autoscalers and the like"));
         return make_cluster_releases(a, *cluster);
     });
-    app.operations_slot.set([connection](App& a) -> Result<std::unique_ptr<Operations>> {
+    const std::shared_ptr<ClusterRecords> records = make_cluster_records(app, connection);
+    app.operations_slot.set([connection, records](App& a) -> Result<std::unique_ptr<Operations>> {
         auto operations = std::make_unique<Operations>(a);
         operations->add_target("agent", make_control_target);
         operations->add_target("agent-and-file", make_persist_target);
@@ -268,8 +269,10 @@ void wire(App& app)
         operations->add_target("kubernetes", make_cluster_target);
         operations->add_target("releases", make_release_target);
         if (const auto context = a.context();
-            context && (*context)->orchestrator == OrchestratorKind::kubernetes)
+            context && (*context)->orchestrator == OrchestratorKind::kubernetes) {
             operations->set_locks(make_cluster_locks(a, connection));
+            operations->set_records(*records, *records);
+        }
         return operations;
     });
     app.reach_checks.push_back({"agents reachable", agents_reachable});

@@ -198,6 +198,15 @@ Result<std::unique_ptr<Releases>> make_cluster_releases(App& app, const Cluster&
     return kubernetes::make_releases(cluster.api, cluster.name_space, std::move(identity));
 }
 
+std::unique_ptr<ClusterRecords> make_cluster_records(App& app, std::shared_ptr<ClusterConnection> cluster)
+{
+    return std::make_unique<ClusterRecords>(
+        [&app, cluster = std::move(cluster)]() -> Result<ClusterRecords::Place> {
+            TRY_ASSIGN(const Cluster* found, cluster->get(app));
+            return ClusterRecords::Place{found->api.get(), found->name_space};
+        });
+}
+
 std::unique_ptr<ops::LockStore> make_cluster_locks(App& app, std::shared_ptr<ClusterConnection> cluster)
 {
     return std::make_unique<ClusterLocks>(app, std::move(cluster));

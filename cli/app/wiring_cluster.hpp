@@ -10,6 +10,7 @@
 #include "cli/orchestrator/releases.hpp"
 #include "cli/orchestrator/settings.hpp"
 #include "cli/orchestrator/streams.hpp"
+#include "cli/targets/cluster_records.hpp"
 #include "core/kube/api.hpp"
 
 #include <memory>
@@ -45,6 +46,8 @@ Result<std::unique_ptr<InstanceStreams>> make_cluster_streams(App& app, const Cl
 Result<std::unique_ptr<ServiceSettings>> make_cluster_settings(App& app, const Cluster& cluster);
 Result<std::unique_ptr<Endpoints>> make_cluster_endpoints(const Cluster& cluster);
 Result<std::unique_ptr<Releases>> make_cluster_releases(App& app, const Cluster& cluster);
+// The record of operations in the cluster itself.
+std::unique_ptr<ClusterRecords> make_cluster_records(App& app, std::shared_ptr<ClusterConnection> cluster);
 std::unique_ptr<ops::LockStore> make_cluster_locks(App& app, std::shared_ptr<ClusterConnection> cluster);
 
 } // namespace conduit

@@ -164,9 +164,14 @@ Result<Report> serve(App& app, const ServeOptions& o)
     Report report;
     Json items = Json::array();
     do {
-        TRY(operations->reversals().beat());
-        TRY_ASSIGN(const auto served, operations->serve_reversals_once());
-        for (const auto& outcome : served.outcomes) {
+        const auto served = operations->serve_reversals_once();
+        const bool away = !served && (served.error().kind == ErrorKind::unreachable ||
+                                      served.error().kind == ErrorKind::unknown);
+        if (!served && (o.once || !away))
+            return served.error();
+        if (!served)
+            app.warn(served.error().message); // a cluster comes back
+        for (const auto& outcome : served ? served->outcomes : std::vector<ops::ReversalOutcome>{}) {
             Json item{{"id", outcome.operation},
                       {"verdict", kind_name(outcome.verdict)},
                       {"message", outcome.message}};

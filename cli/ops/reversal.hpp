@@ -8,6 +8,7 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace conduit::ops {
@@ -25,16 +26,35 @@ struct Reversal {
     std::string message;           // of the last try
 };
 
+inline constexpr Duration k_reversal_heartbeat{90'000};
+
 class ReversalStore {
   public:
-    ReversalStore(fs::path folder, Clock& clock) : folder_(std::move(folder)), clock_(clock) {}
+    virtual ~ReversalStore() = default;
+    virtual Result<> add(const Reversal& reversal) = 0;
+    virtual Result<> remove(const std::string& operation) = 0; // absent is fine
+    virtual Result<std::vector<Reversal>> list() = 0; // soonest first; a damaged one is listed as such
+    // Does somebody serve them? A server says so at least every k_reversal_heartbeat.
+    virtual bool answered() = 0;
+    virtual Result<> beat() = 0;
+};
 
-    Result<> add(const Reversal& reversal);
-    Result<> remove(const std::string& operation); // absent is fine
-    Result<std::vector<Reversal>> list() const;    // soonest first; a damaged record is listed as such
-    // Does somebody serve this folder? A server says so at least every heartbeat.
-    bool answered(Duration heartbeat = std::chrono::seconds(90)) const;
-    Result<> beat();
+std::string write_reversal(const Reversal& reversal); // as a document of one line
+Result<Reversal> read_reversal(std::string_view text);
+// What is listed of a record that cannot be read.
+Reversal damaged_reversal(const std::string& operation, const Error& error);
+void sort_reversals(std::vector<Reversal>& all); // soonest first
+
+// A file a record in a folder of this host.
+class ReversalFolder final : public ReversalStore {
+  public:
+    ReversalFolder(fs::path folder, Clock& clock) : folder_(std::move(folder)), clock_(clock) {}
+
+    Result<> add(const Reversal& reversal) override;
+    Result<> remove(const std::string& operation) override;
+    Result<std::vector<Reversal>> list() override;
+    bool answered() override;
+    Result<> beat() override;
 
   private:
     fs::path folder_;

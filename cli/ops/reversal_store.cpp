@@ -17,7 +17,24 @@ Error as_failed(Error error)
     return std::move(error).prefixed("the reversal cannot be recorded");
 }
 
-Result<Reversal> parse(std::string_view text)
+} // namespace
+
+std::string write_reversal(const Reversal& r)
+{
+    return dump_json(Json{{"v", 1},
+                          {"operation", r.operation},
+                          {"due", format_time(r.due)},
+                          {"summary", r.summary},
+                          {"operator", r.operator_name},
+                          {"context", r.context},
+                          {"target_kind", r.target_kind},
+                          {"target", r.target},
+                          {"paths", r.paths},
+                          {"state", r.state},
+                          {"message", r.message}});
+}
+
+Result<Reversal> read_reversal(std::string_view text)
 {
     TRY_ASSIGN(const auto document, parse_json(text));
     Reversal out;
@@ -38,36 +55,36 @@ Result<Reversal> parse(std::string_view text)
     return out;
 }
 
-} // namespace
+Reversal damaged_reversal(const std::string& operation, const Error& error)
+{
+    Reversal damaged;
+    damaged.operation = operation;
+    damaged.state = "damaged";
+    damaged.message = error.message;
+    return damaged;
+}
 
-Result<> ReversalStore::add(const Reversal& r)
+void sort_reversals(std::vector<Reversal>& all)
+{
+    std::ranges::sort(all, {}, [](const Reversal& r) { return std::pair(r.due, r.operation); });
+}
+
+Result<> ReversalFolder::add(const Reversal& r)
 {
     if (auto made = make_dirs(folder_); !made)
         return as_failed(std::move(made).error());
-    const Json document{{"v", 1},
-                        {"operation", r.operation},
-                        {"due", format_time(r.due)},
-                        {"summary", r.summary},
-                        {"operator", r.operator_name},
-                        {"context", r.context},
-                        {"target_kind", r.target_kind},
-                        {"target", r.target},
-                        {"paths", r.paths},
-                        {"state", r.state},
-                        {"message", r.message}};
-    auto written =
-        write_file(folder_ / (r.operation + std::string(k_extension)), dump_json(document, 2) + "\n");
+    auto written = write_file(folder_ / (r.operation + std::string(k_extension)), write_reversal(r) + "\n");
     if (!written)
         return as_failed(std::move(written).error());
     return {};
 }
 
-Result<> ReversalStore::remove(const std::string& operation)
+Result<> ReversalFolder::remove(const std::string& operation)
 {
     return remove_file(folder_ / (operation + std::string(k_extension)));
 }
 
-Result<std::vector<Reversal>> ReversalStore::list() const
+Result<std::vector<Reversal>> ReversalFolder::list()
 {
     std::vector<Reversal> found;
     std::error_code ignored;
@@ -77,31 +94,24 @@ Result<std::vector<Reversal>> ReversalStore::list() const
         const auto text = read_file(entry.path(), k_max_bytes);
         if (!text && text.error().kind == ErrorKind::not_found)
             continue; // carried out meanwhile
-        auto reversal = text ? parse(*text) : Result<Reversal>(text.error());
-        if (reversal) {
-            found.push_back(std::move(*reversal));
-        } else {
-            Reversal damaged;
-            damaged.operation = entry.path().stem().string();
-            damaged.state = "damaged";
-            damaged.message = reversal.error().message;
-            found.push_back(std::move(damaged));
-        }
+        auto reversal = text ? read_reversal(*text) : Result<Reversal>(text.error());
+        found.push_back(reversal ? *std::move(reversal)
+                                 : damaged_reversal(entry.path().stem().string(), reversal.error()));
     }
-    std::ranges::sort(found, {}, [](const Reversal& r) { return std::pair(r.due, r.operation); });
+    sort_reversals(found);
     return found;
 }
 
-bool ReversalStore::answered(Duration heartbeat) const
+bool ReversalFolder::answered()
 {
     const auto text = read_file(folder_ / "served", 4096);
     const auto document = text ? parse_json(*text) : Result<Json>(fail(ErrorKind::failed, ""));
     const auto at = document ? parse_time(json_string_or(*document, "at", ""))
                              : Result<WallTime>(fail(ErrorKind::failed, ""));
-    return at && clock_.now() - *at <= heartbeat;
+    return at && clock_.now() - *at <= k_reversal_heartbeat;
 }
 
-Result<> ReversalStore::beat()
+Result<> ReversalFolder::beat()
 {
     TRY(make_dirs(folder_));
     return write_file(folder_ / "served", dump_json(Json{{"at", format_time(clock_.now())}}) + "\n");

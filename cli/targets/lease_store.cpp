@@ -2,12 +2,12 @@
 #include "cli/targets/lease_store.hpp"
 
 #include "core/hash.hpp"
+#include "core/kube/lease_time.hpp"
 #include "core/text.hpp"
 #include "core/url.hpp"
 
 #include <charconv>
 #include <condition_variable>
-#include <ctime>
 #include <fmt/format.h>
 #include <mutex>
 #include <nlohmann/json.hpp>
@@ -29,28 +29,10 @@ std::string lease_path(const std::string& name_space, const ops::LockKey& key)
     return kube::resource_path(k_leases, name_space, "conduit-" + sha256_hex(key.text()).substr(0, 20));
 }
 
-// A MicroTime has six digits, no more and no less.
-std::string micro_time(WallTime time)
-{
-    auto text = format_time(time);
-    return text.insert(text.size() - 1, "000");
-}
-
 std::optional<WallTime> time_at(const Json& object, std::string_view key)
 {
     const auto time = parse_time(json_string_or(object, key, ""));
     return time ? std::optional(*time) : std::nullopt;
-}
-
-// By how much the server's clock is ahead of ours, to the second that its Date header has.
-Duration ahead(const kube::Answer& answer, WallTime now)
-{
-    std::tm parts{};
-    if (::strptime(answer.header("date").c_str(), "%a, %d %b %Y %H:%M:%S GMT", &parts) == nullptr)
-        return Duration{0};
-    const WallTime server{std::chrono::seconds{::timegm(&parts)}};
-    const auto off = std::chrono::duration_cast<Duration>(server - now);
-    return off > Duration{-1500} && off < Duration{1500} ? Duration{0} : off;
 }
 
 const Json& spec_of(const Json& lease)
@@ -109,7 +91,7 @@ Result<Reading> read_lease(Api& api, const std::string& path, Deadline deadline)
     TRY_ASSIGN(const auto answer,
                api.ask({.path = path.substr(0, slash) + "?" + query_string(query)}, deadline));
     TRY_ASSIGN(const auto document, parse_json(answer.body));
-    Reading reading{Json(), ahead(answer, api.clock().now())};
+    Reading reading{Json(), kube::clock_ahead(answer, api.clock().now())};
     if (const auto* items = json_find(document, "items");
         items != nullptr && items->is_array() && !items->empty()) {
         reading.lease = items->front();
@@ -139,7 +121,7 @@ class HeldLease final : public ops::Lock {
         if (lost_)
             return;
         lease_["spec"]["holderIdentity"] = "";
-        lease_["spec"]["renewTime"] = micro_time(server_now());
+        lease_["spec"]["renewTime"] = kube::micro_time(server_now());
         (void)api_.replace(path_, lease_, {}, Deadline(k_release)).has_value(); // else it ends by itself
     }
 
@@ -174,7 +156,7 @@ class HeldLease final : public ops::Lock {
         for (int i = 0; i < k_tries; ++i) {
             const auto began = api_.clock().steady();
             auto next = lease_;
-            next["spec"]["renewTime"] = micro_time(server_now());
+            next["spec"]["renewTime"] = kube::micro_time(server_now());
             auto written = api_.replace(path_, next, {}, Deadline(lasts_ / 3));
             if (written) {
                 lease_ = std::move(**written);
@@ -232,8 +214,8 @@ Json wanted_lease(const Json& before, const std::string& name_space, const std::
                {"spec",
                 {{"holderIdentity", identity},
                  {"leaseDurationSeconds", std::max<std::int64_t>(1, lasts.count() / 1000)},
-                 {"acquireTime", micro_time(now)},
-                 {"renewTime", micro_time(now)},
+                 {"acquireTime", kube::micro_time(now)},
+                 {"renewTime", kube::micro_time(now)},
                  {"leaseTransitions", before.is_null() ? 1 : transitions(before) + 1}}}};
     if (!before.is_null())
         lease["metadata"]["resourceVersion"] = before["metadata"]["resourceVersion"];
@@ -278,7 +260,7 @@ Result<std::vector<ops::LockInfo>> LeaseStore::list()
                                         "conduitctl"},
                         deadline));
     TRY_ASSIGN(const auto document, parse_json(answer.body));
-    const auto now = api_.clock().now() + ahead(answer, api_.clock().now());
+    const auto now = api_.clock().now() + kube::clock_ahead(answer, api_.clock().now());
     std::vector<ops::LockInfo> out;
     for (const auto& lease : document.value("items", Json::array()))
         if (held(lease, now))

@@ -2,6 +2,7 @@
 #include "agent/control/cluster/leases.hpp"
 
 #include "core/hash.hpp"
+#include "core/kube/lease_time.hpp"
 #include "core/text.hpp"
 
 #include <algorithm>
@@ -16,12 +17,6 @@ constexpr Duration k_call{2'000};
 constexpr Duration k_forgotten = std::chrono::hours{1};
 constexpr const char* k_label = "conduit.dev/control";
 const kube::Resource k_leases{.group = "coordination.k8s.io", .plural = "leases"};
-
-std::string micro_time(WallTime time) // of exactly six digits
-{
-    auto text = format_time(time);
-    return text.insert(text.size() - 1, "000");
-}
 
 template <class T> T number_of(const Json& notes, std::string_view key)
 {
@@ -72,7 +67,7 @@ Result<> ReplicaLeases::beat(const ReplicaInfo& r)
                          {"conduit.dev/pid", std::to_string(r.pid)},
                          {"conduit.dev/applied-revision", std::to_string(r.applied_revision)},
                          {"conduit.dev/version", r.version}}}}},
-                     {"spec", {{"holderIdentity", r.name}, {"renewTime", micro_time(clock_.now())}}}};
+                     {"spec", {{"holderIdentity", r.name}, {"renewTime", kube::micro_time(clock_.now())}}}};
     const kube::WriteOptions options{.field_manager = "conduit-agent", .force = true};
     TRY(api_.patch(path, kube::PatchType::apply, lease, options, Deadline(k_call)));
     return {};

@@ -79,7 +79,8 @@ SettingsMap map_of(const Json& object)
     for (const auto& [key, value] : member(object, "binaryData").items())
         map.binary.push_back(key);
     map.immutable = json_bool_or(object, "immutable", false);
-    map.of_cluster = map.name == "kube-root-ca.crt" || map.name == "openshift-service-ca.crt";
+    map.of_cluster = map.name == "kube-root-ca.crt" || map.name == "openshift-service-ca.crt" ||
+                     json_find(member(meta, "labels"), "conduit.dev/record") != nullptr;
     map.created = time_of(meta, "creationTimestamp");
     auto writers = writers_of(object);
     map.writers = std::move(writers.names);

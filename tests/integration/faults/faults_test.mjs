@@ -227,4 +227,41 @@ await t.check('inside a pod it works with its account alone, and says what that 
   assert.match(refused.out, /cannot list resource "secrets"/);
 });
 
+await t.check('another engineer sees what was done, and takes it back', async () => {
+  const done = await run(['scale', 'to', '1', '--workload', 'scaled', '--yes', '-o', 'json']);
+  assert.equal(done.code, 0, done.err);
+  const { operation } = JSON.parse(done.out);
+  const bob = { XDG_STATE_HOME: path.join(work, 'bob'), CONDUIT_OPERATOR: 'bob' };
+  const seen = await run(['history', 'show', operation, '-o', 'json'], bob);
+  assert.equal(seen.code, 0, seen.err);
+  const undone = await run(['undo', operation, '--yes', '-o', 'json'], bob);
+  assert.equal(undone.code, 0, undone.err);
+  assert.equal(get('deployment', 'scaled').status.availableReplicas, 2);
+});
+
+await t.check('what is made for a while is taken back by the Deployment, whoever is away by then', async () => {
+  const refused = await run(['scale', 'to', '1', '--workload', 'scaled', '--for', '10s', '--yes', '-o', 'json']);
+  assert.equal(refused.code, 3, refused.err); // nobody serves reversals yet
+  const objects = execFileSync(`${root}/tests/integration/fleet/render`, [`${root}/packaging/kustomize/components/reversals`, '--namespace', space,
+    '--image', 'conduit.test/conduitctl:dev', '--env', 'ASAN_OPTIONS=detect_leaks=0', '--prefix-cluster', space]);
+  execFileSync('kubectl', ['apply', '-f', '-'], { input: objects, stdio: ['pipe', 'ignore', 'inherit'] });
+  try {
+    settled('conduit-reversals');
+    let done;
+    await until(async () => { // its first heartbeat
+      done = await run(['scale', 'to', '1', '--workload', 'scaled', '--for', '10s', '--yes', '-o', 'json']);
+      return done.code !== 3;
+    }, 30000, 'somebody who serves reversals');
+    assert.equal(done.code, 0, done.err);
+    assert.equal(get('deployment', 'scaled').spec.replicas, 1);
+    await until(() => get('deployment', 'scaled').spec.replicas === 2, 60000, 'the end of the change');
+    const { operation } = JSON.parse(done.out);
+    await until(async () => !(await run(['history', 'pending', '-o', 'json'])).out.includes(operation), 60000, 'that nothing is pending');
+    const history = JSON.parse((await run(['history', 'ls', '-o', 'json'])).out).items;
+    assert.match(history[0].operator, /^reversal of /);
+  } finally {
+    kubectl('delete', 'clusterrolebinding,clusterrole', `${space}-conduit-cluster-identity`);
+  }
+});
+
 t.end();

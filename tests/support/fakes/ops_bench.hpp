@@ -66,7 +66,7 @@ struct OpsBench {
     FakeTarget target;
     ops::Journal journal;
     ops::FlockStore locks;
-    ops::ReversalStore reversals;
+    ops::ReversalFolder reversals;
     FakePrompt prompt;
     std::string screen;
     ops::LineProgress progress;
