@@ -15,6 +15,42 @@ constexpr std::size_t k_max_warm = 1000;
 constexpr Duration k_warm_one{60'000};
 constexpr Duration k_warm_all{600'000};
 
+constexpr Duration k_redis_wait{2'000};
+
+bool shares_cache(const AdminServices& services, const Call& call)
+{
+    return services.shared_cache != nullptr && call.snapshot->config.cache.store == "redis";
+}
+
+Json shared_json(const AdminServices& services, const Call& call)
+{
+    if (!shares_cache(services, call))
+        return nullptr;
+    const auto stats = services.shared_cache->stats();
+    const auto sweep = services.shared_cache->last_sweep();
+    const auto used = services.shared_cache->used_bytes(k_redis_wait);
+    return {{"status", services.shared_cache->up() ? "up" : "away"},
+            {"where", services.gauges.redis().where},
+            {"hits", stats.hits},
+            {"misses", stats.misses},
+            {"unusable", stats.unusable},
+            {"writes", stats.writes},
+            {"failures", stats.failures},
+            {"used_bytes", used ? Json(*used) : Json(nullptr)},
+            {"last_clear",
+             {{"state", sweep_state_name(sweep.state)},
+              {"epoch", sweep.epoch},
+              {"prefix", sweep.prefix},
+              {"removed", sweep.removed},
+              {"error", sweep.error}}}};
+}
+
+Json key_json(const CacheEntryInfo& entry, std::string_view store)
+{
+    return {{"key", entry.key},   {"bytes", entry.bytes},       {"expires_in_ms", entry.expires_in.count()},
+            {"hits", entry.hits}, {"provider", entry.provider}, {"store", store}};
+}
+
 Result<AdminResponse> cache(AdminServices& services, const Call& call)
 {
     const auto stats = services.cache.stats();
@@ -34,19 +70,25 @@ Result<AdminResponse> cache(AdminServices& services, const Call& call)
                           {"ttl",
                            {{"speech", format_duration(config.ttl_speech)},
                             {"transcription", format_duration(config.ttl_transcription)}}},
-                          {"clear_epoch", call.snapshot->cache_clear.epoch}});
+                          {"clear_epoch", call.snapshot->cache_clear.epoch},
+                          {"shared", shared_json(services, call)}});
 }
 
 Result<AdminResponse> cache_keys(AdminServices& services, const Call& call)
 {
     TRY_ASSIGN(const auto limit, call.number("limit", 100, 10'000));
     Json items = Json::array();
-    for (const auto& entry : services.cache.list(call.text("prefix"), limit, services.clock.steady()))
-        items.push_back({{"key", entry.key},
-                         {"bytes", entry.bytes},
-                         {"expires_in_ms", entry.expires_in.count()},
-                         {"hits", entry.hits},
-                         {"provider", entry.provider}});
+    std::set<std::string> here;
+    for (const auto& entry : services.cache.list(call.text("prefix"), limit, services.clock.steady())) {
+        items.push_back(key_json(entry, "memory"));
+        here.insert(entry.key);
+    }
+    if (shares_cache(services, call) && items.size() < limit) {
+        const auto shared = services.shared_cache->list(call.text("prefix"), limit, k_redis_wait);
+        for (const auto& entry : shared.value_or(std::vector<CacheEntryInfo>{}))
+            if (items.size() < limit && !here.contains(entry.key))
+                items.push_back(key_json(entry, "redis"));
+    }
     return json_response({{"items", std::move(items)}});
 }
 

@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/cache/shared_cache.hpp"
+
+#include "agent/cache/entry_codec.hpp"
+#include "agent/cache/sweeper.hpp"
+#include "core/text.hpp"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <fmt/format.h>
+
+namespace conduit::agent {
+namespace {
+
+constexpr Duration k_write{5'000};
+constexpr std::string_view k_page = "500";
+
+} // namespace
+
+struct SharedCache::Impl {
+    explicit Impl(Parts p) : parts(p), sweeper(std::make_shared<Sweeper>(p.writes)) {}
+    SharedHit judge(const std::string& key, const redis::Reply& reply, std::uint64_t now, Duration most);
+
+    Parts parts;
+    ClearHistory clears;
+    std::shared_ptr<Sweeper> sweeper;
+    std::atomic<std::uint64_t> hits{0}, misses{0}, unusable{0}, writes{0}, failures{0};
+};
+
+SharedCache::SharedCache(Parts parts) : impl_(std::make_shared<Impl>(parts)) {}
+SharedCache::~SharedCache() = default;
+
+SharedHit SharedCache::Impl::judge(const std::string& key, const redis::Reply& reply, std::uint64_t now,
+                                   Duration most)
+{
+    if (!reply.is_text()) {
+        ++misses;
+        return {};
+    }
+    auto entry = decode_entry(key, reply.text);
+    if (!entry || !clears.alive(key, entry->mark, now)) {
+        ++unusable;
+        return {};
+    }
+    // Clocks of replicas differ: an entry never lives longer than this one's configuration says.
+    const Duration left = std::min(entry->expires - parts.clock.now(), most);
+    if (left <= Duration{0}) {
+        ++unusable;
+        return {};
+    }
+    ++hits;
+    return {std::make_shared<const CachedAnswer>(std::move(entry->answer)), left};
+}
+
+void SharedCache::get(std::string key, std::uint64_t now, Duration most, Duration within,
+                      std::function<void(SharedHit)> found)
+{
+    auto command = redis::command({"GET", key});
+    impl_->parts.reads.submit(
+        std::move(command),
+        [impl = impl_, key = std::move(key), now, most,
+         found = std::move(found)](Result<redis::Reply> reply) {
+            if (!reply)
+                ++impl->failures;
+            found(reply ? impl->judge(key, *reply, now, most) : SharedHit{});
+        },
+        within);
+}
+
+void SharedCache::put(std::string key, CachedPtr answer, Duration ttl, std::uint64_t mark)
+{
+    if (!answer || ttl <= Duration{0} || !impl_->parts.writes.up())
+        return;
+    const SharedEntry entry{*answer, mark, impl_->parts.clock.now() + ttl};
+    impl_->parts.writes.submit(
+        redis::command({"SET", key, encode_entry(key, entry), "PX", std::to_string(ttl.count())}),
+        [impl = impl_](const Result<redis::Reply>& reply) { ++(reply ? impl->writes : impl->failures); },
+        k_write);
+}
+
+bool SharedCache::up() const
+{
+    return impl_->parts.reads.up();
+}
+
+ClearHistory::News SharedCache::note(const ClearMark& mark, bool use)
+{
+    const auto news = impl_->clears.note(mark);
+    if (use && news != ClearHistory::News::none)
+        impl_->sweeper->start(mark.epoch, mark.revision,
+                              news == ClearHistory::News::gap ? "audio:" : mark.prefix);
+    return news;
+}
+
+Sweep SharedCache::last_sweep() const
+{
+    return impl_->sweeper->last();
+}
+
+SharedCacheStats SharedCache::stats() const
+{
+    return {impl_->hits, impl_->misses, impl_->unusable, impl_->writes, impl_->failures};
+}
+
+Result<std::vector<CacheEntryInfo>> SharedCache::list(std::string_view prefix, std::size_t limit,
+                                                      Duration within)
+{
+    const Deadline deadline(within);
+    const auto pattern = redis::match_literal(prefix) + "*";
+    std::vector<CacheEntryInfo> found;
+    std::string cursor = "0";
+    do {
+        TRY_ASSIGN(const auto page,
+                   impl_->parts.writes.ask(
+                       redis::command({"SCAN", cursor, "MATCH", pattern, "COUNT", k_page}), deadline.left()));
+        TRY_ASSIGN(auto keys, scanned(page, cursor));
+        for (auto& key : keys) {
+            if (found.size() >= limit)
+                return found;
+            if (!is_cache_key(key))
+                continue;
+            CacheEntryInfo info;
+            TRY_ASSIGN(const auto left,
+                       impl_->parts.writes.ask(redis::command({"PTTL", key}), deadline.left()));
+            TRY_ASSIGN(const auto size,
+                       impl_->parts.writes.ask(redis::command({"STRLEN", key}), deadline.left()));
+            if (left.integer == -2)
+                continue; // gone meanwhile
+            info.bytes = size.integer > 0 ? static_cast<std::uint64_t>(size.integer) : 0;
+            info.expires_in = Duration(std::max<std::int64_t>(left.integer, 0));
+            info.key = std::move(key);
+            found.push_back(std::move(info));
+        }
+    } while (cursor != "0");
+    return found;
+}
+
+Result<std::uint64_t> SharedCache::used_bytes(Duration within)
+{
+    TRY_ASSIGN(const auto reply, impl_->parts.writes.ask(redis::command({"INFO", "memory"}), within));
+    constexpr std::string_view name = "used_memory:";
+    const auto at = reply.text.find(name);
+    std::uint64_t bytes = 0;
+    const auto* begin = reply.text.data() + (at == std::string::npos ? reply.text.size() : at + name.size());
+    if (std::from_chars(begin, reply.text.data() + reply.text.size(), bytes).ec != std::errc{})
+        return fail(ErrorKind::unknown, "Redis does not say how much memory it uses");
+    return bytes;
+}
+
+} // namespace conduit::agent
