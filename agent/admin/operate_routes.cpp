@@ -2,11 +2,14 @@
 // Pools, cache, limits, blocklist, usage and safety.
 #include "agent/admin/provider_actions.hpp"
 #include "agent/admin/statistics.hpp"
+#include "core/hash.hpp"
 #include "core/text.hpp"
 
 #include <algorithm>
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
+#include <sys/stat.h>
+#include <unistd.h>
 
 namespace conduit::agent {
 namespace {
@@ -84,9 +87,10 @@ Result<AdminResponse> cache_keys(AdminServices& services, const Call& call)
         here.insert(entry.key);
     }
     if (shares_cache(services, call) && items.size() < limit) {
-        const auto shared = services.shared_cache->list(call.text("prefix"), limit, k_redis_wait);
+        const auto shared = services.shared_cache->list(
+            call.text("prefix"), clear_mark(*call.snapshot).revision, limit, k_redis_wait);
         for (const auto& entry : shared.value_or(std::vector<CacheEntryInfo>{}))
-            if (items.size() < limit && !here.contains(entry.key))
+            if (items.size() < limit && here.insert(entry.key).second)
                 items.push_back(key_json(entry, "redis"));
     }
     return json_response({{"items", std::move(items)}});
@@ -153,6 +157,17 @@ Result<AdminResponse> safety(AdminServices& services, const Call& call)
          {"rules", std::move(rules)},
          {"checks",
           {{"allowed", count_checks(text, "allowed")}, {"blocked", count_checks(text, "blocked")}}}});
+}
+
+// Which store the figures are of: replicas on one host may share a file, and must not be summed then.
+std::string records_store(const RecordsConfig& config)
+{
+    struct stat file{};
+    if (config.store == "none" || ::stat(config.path.c_str(), &file) != 0)
+        return "";
+    std::array<char, 256> host{};
+    (void)::gethostname(host.data(), host.size() - 1);
+    return sha256_hex(fmt::format("{}/{}/{}", host.data(), file.st_dev, file.st_ino)).substr(0, 16);
 }
 
 Result<UsageQuery> read_usage(const Call& call)
@@ -290,7 +305,8 @@ Result<AdminResponse> usage(AdminServices& services, const Call& call)
                          {"bytes_out", row.bytes_out},
                          {"audio_seconds", row.audio_seconds},
                          {"cost_usd", row.cost_usd}});
-    return json_response({{"items", std::move(items)}});
+    return json_response(
+        {{"store", records_store(call.snapshot->base->records)}, {"items", std::move(items)}});
 }
 
 // What a request with this text would meet: emergency first, then the rules when they are on.

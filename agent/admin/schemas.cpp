@@ -99,7 +99,7 @@ constexpr std::array k_components{
                           "requests:integer, errors:integer, characters:integer, tokens:integer, "
                           "bytes_in:integer, "
                           "bytes_out:integer, audio_seconds:number, cost_usd:number"},
-    Component{"Usage", "items:UsageRow[]"},
+    Component{"Usage", "store:string, items:UsageRow[]"},
     Component{"SafetyRule", "name:string, type:string, severity:string, pattern:string, action:string, "
                             "age_groups:string[]"},
     Component{"SafetyChecks", "allowed:integer, blocked:integer"},

@@ -77,6 +77,14 @@ std::string encode_entry(std::string_view key, const SharedEntry& entry)
     return std::string(k_magic) + digest_of(key, content) + content;
 }
 
+std::optional<std::uint64_t> entry_mark(std::string_view head)
+{
+    static_assert(k_magic.size() + k_digest + 8 == k_entry_head);
+    if (!head.starts_with(k_magic) || head.size() < k_entry_head)
+        return std::nullopt;
+    return Bytes(head.substr(k_magic.size() + k_digest)).number(8);
+}
+
 std::optional<SharedEntry> decode_entry(std::string_view key, std::string_view value)
 {
     if (!value.starts_with(k_magic) || value.size() < k_magic.size() + k_digest)

@@ -20,6 +20,9 @@ struct SharedEntry {
 };
 
 std::string encode_entry(std::string_view key, const SharedEntry& entry);
+// Of the first k_entry_head bytes of a value: its mark. Not proven, for that takes the whole.
+inline constexpr std::size_t k_entry_head = 29;
+std::optional<std::uint64_t> entry_mark(std::string_view head);
 std::optional<SharedEntry> decode_entry(std::string_view key, std::string_view value);
 
 } // namespace conduit::agent

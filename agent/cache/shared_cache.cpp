@@ -21,6 +21,8 @@ constexpr std::string_view k_page = "500";
 struct SharedCache::Impl {
     explicit Impl(Parts p) : parts(p), sweeper(std::make_shared<Sweeper>(p.writes)) {}
     SharedHit judge(const std::string& key, const redis::Reply& reply, std::uint64_t now, Duration most);
+    Result<> describe(const std::vector<std::string>& keys, std::uint64_t now, Deadline deadline,
+                      std::vector<CacheEntryInfo>& found);
 
     Parts parts;
     ClearHistory clears;
@@ -103,8 +105,36 @@ SharedCacheStats SharedCache::stats() const
     return {impl_->hits, impl_->misses, impl_->unusable, impl_->writes, impl_->failures};
 }
 
-Result<std::vector<CacheEntryInfo>> SharedCache::list(std::string_view prefix, std::size_t limit,
-                                                      Duration within)
+// What is asked of each key of a page: its head, its size, and how long it has.
+Result<> SharedCache::Impl::describe(const std::vector<std::string>& keys, std::uint64_t now,
+                                     Deadline deadline, std::vector<CacheEntryInfo>& found)
+{
+    std::vector<std::string> commands;
+    for (const auto& key : keys) {
+        commands.push_back(redis::command({"GETRANGE", key, "0", std::to_string(k_entry_head - 1)}));
+        commands.push_back(redis::command({"STRLEN", key}));
+        commands.push_back(redis::command({"PTTL", key}));
+    }
+    const auto replies = parts.writes.ask_each(std::move(commands), deadline.left());
+    for (std::size_t i = 0; i < keys.size(); ++i) {
+        const auto& head = replies[3 * i];
+        const auto& size = replies[3 * i + 1];
+        const auto& left = replies[3 * i + 2];
+        if (!left)
+            return left.error();
+        const auto made =
+            head ? entry_mark(head->text) : std::nullopt; // another type of key is an error reply
+        if (!made || !size || left->integer <= 0 || !clears.alive(keys[i], *made, now))
+            continue;
+        found.push_back({.key = keys[i],
+                         .bytes = static_cast<std::uint64_t>(size->integer),
+                         .expires_in = Duration(left->integer)});
+    }
+    return {};
+}
+
+Result<std::vector<CacheEntryInfo>> SharedCache::list(std::string_view prefix, std::uint64_t now,
+                                                      std::size_t limit, Duration within)
 {
     const Deadline deadline(within);
     const auto pattern = redis::match_literal(prefix) + "*";
@@ -115,24 +145,11 @@ Result<std::vector<CacheEntryInfo>> SharedCache::list(std::string_view prefix, s
                    impl_->parts.writes.ask(
                        redis::command({"SCAN", cursor, "MATCH", pattern, "COUNT", k_page}), deadline.left()));
         TRY_ASSIGN(auto keys, scanned(page, cursor));
-        for (auto& key : keys) {
-            if (found.size() >= limit)
-                return found;
-            if (!is_cache_key(key))
-                continue;
-            CacheEntryInfo info;
-            TRY_ASSIGN(const auto left,
-                       impl_->parts.writes.ask(redis::command({"PTTL", key}), deadline.left()));
-            TRY_ASSIGN(const auto size,
-                       impl_->parts.writes.ask(redis::command({"STRLEN", key}), deadline.left()));
-            if (left.integer == -2)
-                continue; // gone meanwhile
-            info.bytes = size.integer > 0 ? static_cast<std::uint64_t>(size.integer) : 0;
-            info.expires_in = Duration(std::max<std::int64_t>(left.integer, 0));
-            info.key = std::move(key);
-            found.push_back(std::move(info));
-        }
-    } while (cursor != "0");
+        std::erase_if(keys, [](const std::string& key) { return !is_cache_key(key); });
+        TRY(impl_->describe(keys, now, deadline, found));
+    } while (cursor != "0" && found.size() < limit);
+    if (found.size() > limit)
+        found.resize(limit);
     return found;
 }
 

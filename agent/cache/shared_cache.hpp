@@ -60,8 +60,10 @@ class SharedCache {
     Sweep last_sweep() const;
     SharedCacheStats stats() const;
 
-    // For the admin API, on its threads. Keys in Redis that begin with the prefix, at most `limit`.
-    Result<std::vector<CacheEntryInfo>> list(std::string_view prefix, std::size_t limit, Duration within);
+    // For the admin API, on its threads. Entries in Redis that begin with the prefix and no clear has ended,
+    // at most `limit`; `now` as in get().
+    Result<std::vector<CacheEntryInfo>> list(std::string_view prefix, std::uint64_t now, std::size_t limit,
+                                             Duration within);
     Result<std::uint64_t> used_bytes(Duration within); // of the whole server
 
   private:

@@ -9,6 +9,7 @@
 
 #include <functional>
 #include <string>
+#include <vector>
 
 namespace conduit::agent {
 
@@ -23,7 +24,10 @@ class RedisPort {
     // Is an answer to be expected? False: submit() fails at once.
     virtual bool up() const = 0;
 
-    Result<redis::Reply> ask(std::string command, Duration within); // waits: on admin threads only
+    // These wait: on admin threads only.
+    Result<redis::Reply> ask(std::string command, Duration within);
+    std::vector<Result<redis::Reply>> ask_each(std::vector<std::string> commands,
+                                               Duration within); // in one go
 };
 
 } // namespace conduit::agent

@@ -90,9 +90,11 @@ void cache_behaves(RedisPort& port, const std::function<void(const std::string&,
     CHECK_FALSE(look(one, key("foreign")).answer);
     CHECK(one.stats().unusable == 1);
 
-    const auto listed = two.list("audio:tts:", 10, 5s);
+    const auto listed = two.list("audio:tts:", 0, 10, 5s); // the foreign one is no entry
     REQUIRE(listed);
-    CHECK(listed->size() == 2);
+    REQUIRE(listed->size() == 1);
+    CHECK(listed->front().bytes > body.size());
+    CHECK(listed->front().expires_in > 9min);
 
     // A clear: dead for whoever knows of it at once, its keys removed by one of the two.
     set("other:key", "stays");
@@ -105,7 +107,7 @@ void cache_behaves(RedisPort& port, const std::function<void(const std::string&,
     REQUIRE(eventually([&] { return one.last_sweep().state == Sweep::State::done; }));
     CHECK(one.last_sweep().removed == 2);
     CHECK(eventually([&] { return two.last_sweep().state == Sweep::State::elsewhere; }));
-    CHECK(two.list("audio:tts:", 10, 5s)->empty());
+    CHECK(two.list("audio:tts:", 5, 10, 5s)->empty());
     CHECK(look(two, "audio:stt:b", 5).answer);
 
     // What a request from before the clear leaves afterwards is dead too.
@@ -113,6 +115,7 @@ void cache_behaves(RedisPort& port, const std::function<void(const std::string&,
     one.put(key("new"), answer("new"), 10min, 5);
     REQUIRE(eventually([&] { return look(two, key("new"), 5).answer != nullptr; }));
     CHECK_FALSE(look(two, key("late"), 5).answer);
+    CHECK(two.list("audio:tts:", 5, 10, 5s)->size() == 1);
 }
 
 LimitVerdict take(SharedLimits& limits, const std::shared_ptr<const Snapshot>& snapshot)

@@ -269,6 +269,27 @@ await t.check('with sentinels the agents follow a failover, and no request fails
   await until(async () => (await cacheUse(pair[1], 'After the failover.')) === 'hit', 5000, 'they share again');
   return `${seen.sent} requests, none failed, shared again after ${(took / 1000).toFixed(1)} s`;
 });
+await t.check('a password that is rotated in its file is in use at the next connection', async () => {
+  const locked = await new Redis(await freePort()).start();
+  await locked.run('CONFIG', 'SET', 'requirepass', 'first-secret');
+  const secret = file('redis.password', 'first-secret\n');
+  const [one] = await fleet(1, `{address: "127.0.0.1:${locked.port}", password_ref: "file:${secret}"}`);
+  const client = (...words) => new Promise((resolve, reject) => {
+    const socket = net.connect(locked.port, '127.0.0.1');
+    const wire = (list) => `*${list.length}\r\n${list.map((w) => `$${Buffer.byteLength(w)}\r\n${w}\r\n`).join('')}`;
+    let text = '';
+    socket.on('data', (piece) => { text += piece; if (text.split('\r\n').length > 2) socket.end(); });
+    socket.on('close', () => resolve(text));
+    socket.on('error', reject);
+    socket.write(wire(['AUTH', words[0]]) + wire(words.slice(1)));
+  });
+  await client('first-secret', 'CONFIG', 'SET', 'requirepass', 'second-secret');
+  fs.writeFileSync(secret, 'second-secret\n');
+  const connects = (await redisOf(one)).connects;
+  await until(async () => (await redisOf(one)).connects >= connects + 3 && redisUp(one), 10000, 'it connects anew');
+  const shown = JSON.stringify((await admin(one, '/admin/v1/config')).body);
+  assert.ok(!shown.includes('second-secret') && !one.log().includes('second-secret'));
+});
 await t.check('the figures are in the metrics', async () => {
   const text = String((await request(`${a.ready.admin}/metrics`)).body);
   assert.match(text, /^conduit_redis_up 1$/m);

@@ -96,6 +96,10 @@ class FakeRedis final : public agent::RedisPort {
             return number(find(w[1]) == nullptr ? -2 : left_ms(*find(w[1])));
         if (w[0] == "STRLEN")
             return number(find(w[1]) == nullptr ? 0 : static_cast<std::int64_t>(find(w[1])->text.size()));
+        if (w[0] == "GETRANGE")
+            return text(find(w[1]) == nullptr
+                            ? ""
+                            : find(w[1])->text.substr(0, std::strtoul(w[3].c_str(), nullptr, 10) + 1));
         if (w[0] == "INFO")
             return text("# Memory\r\nused_memory:1024\r\n");
         if (w[0] == "EVALSHA" && !loaded_)
