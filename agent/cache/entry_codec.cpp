@@ -60,20 +60,21 @@ std::string digest_of(std::string_view key, std::string_view content)
 
 } // namespace
 
-std::string encode_entry(std::string_view key, const SharedEntry& entry)
+std::string encode_entry(std::string_view key, const CachedAnswer& answer, std::uint64_t mark,
+                         WallTime expires)
 {
     std::string content;
-    content.reserve(entry.answer.body.size() + 128);
-    put_number(content, entry.mark, 8);
-    put_number(content, static_cast<std::uint64_t>(entry.expires.time_since_epoch().count()), 8);
-    put_number(content, std::bit_cast<std::uint64_t>(entry.answer.audio_seconds), 8);
+    content.reserve(answer.body.size() + 128);
+    put_number(content, mark, 8);
+    put_number(content, static_cast<std::uint64_t>(expires.time_since_epoch().count()), 8);
+    put_number(content, std::bit_cast<std::uint64_t>(answer.audio_seconds), 8);
     for (const std::string_view text :
-         {std::string_view(entry.answer.content_type), std::string_view(entry.answer.provider)}) {
+         {std::string_view(answer.content_type), std::string_view(answer.provider)}) {
         const auto kept = text.substr(0, k_max_text);
         put_number(content, kept.size(), 2);
         content += kept;
     }
-    content += entry.answer.body;
+    content += answer.body;
     return std::string(k_magic) + digest_of(key, content) + content;
 }
 

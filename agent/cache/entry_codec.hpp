@@ -19,7 +19,8 @@ struct SharedEntry {
     WallTime expires{};     // on its maker's clock
 };
 
-std::string encode_entry(std::string_view key, const SharedEntry& entry);
+std::string encode_entry(std::string_view key, const CachedAnswer& answer, std::uint64_t mark,
+                         WallTime expires);
 // Of the first k_entry_head bytes of a value: its mark. Not proven, for that takes the whole.
 inline constexpr std::size_t k_entry_head = 29;
 std::optional<std::uint64_t> entry_mark(std::string_view head);

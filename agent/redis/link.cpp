@@ -21,6 +21,8 @@
 namespace conduit::agent {
 namespace {
 
+constexpr std::size_t k_large = 64U << 10U;
+
 // These say that another connection is needed, perhaps to another server.
 bool ends_connection(std::string_view code)
 {
@@ -119,24 +121,36 @@ RedisState RedisLink::state() const
 
 void RedisLink::submit(std::string command, Done done, Duration within)
 {
+    const auto bytes = command.size();
+    queue({.bytes = std::move(command), .done = std::move(done)}, bytes, within);
+}
+
+void RedisLink::submit_made(std::size_t bytes, std::function<std::string()> make, Done done, Duration within)
+{
+    queue({.make = std::move(make), .done = std::move(done)}, bytes, within);
+}
+
+void RedisLink::queue(PendingCommand command, std::size_t bytes, Duration within)
+{
     std::string why;
     {
         const std::lock_guard lock(impl_->mutex);
         if (!impl_->accepting || !impl_->up.load(std::memory_order_relaxed)) {
             why = "Redis is away: " + impl_->state.error;
-        } else if (impl_->queued_bytes + command.size() > impl_->options.max_queued) {
+        } else if (impl_->queued_bytes + bytes > impl_->options.max_queued) {
             why = "too much waits to be sent to Redis";
         } else {
-            impl_->queued_bytes += command.size();
-            const auto now = std::chrono::steady_clock::now();
-            impl_->queue.push_back({std::move(command), std::move(done), now, now + within});
+            impl_->queued_bytes += bytes;
+            command.asked = std::chrono::steady_clock::now();
+            command.deadline = command.asked + within;
+            impl_->queue.push_back(std::move(command));
             if (impl_->queue.size() == 1)
                 impl_->signal();
             return;
         }
         ++impl_->state.skipped;
     }
-    done(fail(ErrorKind::unreachable, std::move(why)));
+    command.answer(fail(ErrorKind::unreachable, std::move(why)));
 }
 
 void RedisLink::stop()
@@ -183,7 +197,7 @@ void RedisLink::Impl::go_away(const Error& error)
     }
     pending.fail_all(error);
     for (auto& command : left)
-        command.done(error);
+        command.answer(error);
     out.clear();
     sent = 0;
 }
@@ -228,13 +242,16 @@ bool RedisLink::Impl::take_queue()
         const std::lock_guard lock(mutex);
         if (stopping || version != used_version)
             return true;
-        taken.swap(queue);
-        queued_bytes = 0;
+        if (out.size() - sent <
+            options.max_queued) { // a server that takes nothing makes nobody's memory grow
+            taken.swap(queue);
+            queued_bytes = 0;
+        }
     }
     if (pending.empty() && !taken.empty())
         heard = std::chrono::steady_clock::now(); // silence counts from the asking
     for (auto& command : taken) {
-        out += command.bytes;
+        out += command.make ? command.make() : command.bytes;
         pending.add(std::move(command));
     }
     return false;
@@ -247,7 +264,8 @@ void RedisLink::Impl::beat()
         return;
     heard = now;
     out += redis::command({"PING"});
-    pending.add({"", [](const Result<redis::Reply>& /*pong*/) {}, now, now + options.hang});
+    pending.add(
+        {.done = [](const Result<redis::Reply>& /*pong*/) {}, .asked = now, .deadline = now + options.hang});
 }
 
 std::optional<Error> RedisLink::Impl::take_replies(redis::Connection& connection)
@@ -301,6 +319,9 @@ std::optional<Error> RedisLink::Impl::step(redis::Connection& connection)
         if (!more)
             return std::move(more).error();
         sent += *more;
+        if (*more >=
+            k_large) // a large value takes its time; small ones fit into the system's buffers of a server
+            heard = std::chrono::steady_clock::now(); // that hangs, and say nothing
         if (sent == out.size()) {
             out.clear();
             sent = 0;

@@ -23,6 +23,8 @@ struct RedisLinkOptions {
     Duration settled{5'000};  // an attempt that lasts this long was a good one
 };
 
+struct PendingCommand;
+
 class RedisLink final : public RedisPort {
   public:
     explicit RedisLink(RedisLinkOptions options = {});
@@ -33,11 +35,14 @@ class RedisLink final : public RedisPort {
     // nullopt: off.
     void configure(std::optional<redis::Settings> settings);
     void submit(std::string command, Done done, Duration within) override;
+    void submit_made(std::size_t bytes, std::function<std::string()> make, Done done,
+                     Duration within) override;
     bool up() const override;
     RedisState state() const;
     void stop(); // what is asked fails; nothing is called afterwards
 
   private:
+    void queue(PendingCommand command, std::size_t bytes, Duration within);
     struct Impl;
     std::unique_ptr<Impl> impl_;
 };

@@ -12,7 +12,8 @@ namespace conduit::agent {
 
 struct PendingCommand {
     std::string bytes;
-    RedisPort::Done done; // null: answered already, because the time was over
+    std::function<std::string()> make; // set: these are the bytes
+    RedisPort::Done done;              // null: answered already, because the time was over
     SteadyTime asked{}, deadline{};
     void answer(Result<redis::Reply> reply)
     {
@@ -27,6 +28,7 @@ class PendingCommands {
     void add(PendingCommand command)
     {
         command.bytes.clear();
+        command.make = nullptr;
         next_ = std::min(next_, command.deadline);
         commands_.push_back(std::move(command));
     }

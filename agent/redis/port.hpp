@@ -21,6 +21,13 @@ class RedisPort {
     virtual ~RedisPort() = default;
     // `command` as redis::command() writes it. May be lost or done twice seen from Redis: only what may be.
     virtual void submit(std::string command, Done done, Duration within) = 0;
+    // The same of a command that takes time to write: on the port's thread, where it has one. `bytes`: about
+    // how many.
+    virtual void submit_made(std::size_t /*bytes*/, std::function<std::string()> make, Done done,
+                             Duration within)
+    {
+        submit(make(), std::move(done), within);
+    }
     // Is an answer to be expected? False: submit() fails at once.
     virtual bool up() const = 0;
 

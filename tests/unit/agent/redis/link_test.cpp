@@ -178,6 +178,35 @@ TEST_CASE("a master that has become a replica is left for another connection")
     CHECK(eventually([&] { return server.connections > before; }));
 }
 
+TEST_CASE("a server that a sentinel names as master and that is none is not used")
+{
+    std::atomic<bool> promoted{false};
+    ScriptedServer server([&](const std::string& word) {
+        if (word == "ROLE")
+            return std::string(promoted ? "*3\r\n$6\r\nmaster\r\n:0\r\n*0\r\n" : "*1\r\n$5\r\nslave\r\n");
+        return usual(word);
+    });
+    const auto port = std::to_string(server.settings.address.port);
+    ScriptedServer sentinel([&](const std::string& word) {
+        if (word == "SENTINEL")
+            return fmt::format("*2\r\n$9\r\n127.0.0.1\r\n${}\r\n{}\r\n", port.size(), port);
+        return usual(word);
+    });
+    ScriptedServer liar([](const std::string& word) {
+        return word == "SENTINEL" ? "*2\r\n$3\r\na b\r\n$1\r\n0\r\n" : usual(word);
+    });
+    redis::Settings settings;
+    settings.master = "cache";
+    settings.sentinels = {liar.settings.address, sentinel.settings.address};
+    RedisLink link(quick());
+    link.configure(settings);
+    REQUIRE(eventually([&] { return link.state().error.contains("is named as master and is none"); }));
+    CHECK(link.state().error.contains("no address of a Redis server"));
+    CHECK_FALSE(link.up());
+    promoted = true;
+    CHECK(eventually([&] { return link.up(); }));
+}
+
 TEST_CASE("what is not Redis never comes up, and bytes nobody asked for end the connection")
 {
     ScriptedServer web([](const std::string&) { return "HTTP/1.1 400 Bad Request\r\n\r\n"; });
