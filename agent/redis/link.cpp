@@ -2,6 +2,7 @@
 #include "agent/redis/link.hpp"
 
 #include "agent/redis/pending.hpp"
+#include "core/cancel.hpp"
 #include "core/fs.hpp"
 #include "core/hash.hpp"
 #include "core/redis/connection.hpp"
@@ -57,6 +58,7 @@ struct RedisLink::Impl {
     const RedisLinkOptions options;
     UniqueFd wake;
     std::thread thread;
+    Cancel give_up; // the attempt to connect: with these settings, or at all
 
     mutable std::mutex mutex; // guards what follows
     std::condition_variable changed;
@@ -98,6 +100,7 @@ void RedisLink::configure(std::optional<redis::Settings> settings)
         return;
     impl_->settings = std::move(settings);
     ++impl_->version;
+    impl_->give_up.request();
     impl_->state.configured = impl_->settings.has_value();
     impl_->state.where = impl_->settings ? impl_->settings->where() : "";
     if (impl_->settings && !impl_->stopping && !impl_->thread.joinable())
@@ -158,6 +161,7 @@ void RedisLink::stop()
     {
         const std::lock_guard lock(impl_->mutex);
         impl_->stopping = true;
+        impl_->give_up.request();
         impl_->changed.notify_all();
         impl_->signal();
     }
@@ -214,9 +218,10 @@ void RedisLink::Impl::run()
                 break;
             use = settings;
             used_version = version;
+            give_up.clear();
         }
         const Duration within = use->connect_timeout * static_cast<int>(1 + 2 * use->sentinels.size());
-        auto connection = redis::Connection::open(*use, Deadline(within));
+        auto connection = redis::Connection::open(*use, Deadline(within), &give_up);
         const auto began = std::chrono::steady_clock::now();
         if (connection) {
             go_up(**connection);

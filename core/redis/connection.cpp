@@ -18,6 +18,7 @@ namespace conduit::redis {
 namespace {
 
 constexpr std::size_t k_piece = 64U << 10U;
+constexpr Duration k_stop_look{50};
 constexpr int k_most_pieces = 16; // between two looks at what came, so that a flood meets the reader's limits
 
 Error unreachable(const Address& address, std::string_view why)
@@ -42,17 +43,22 @@ Result<Addresses> look_up(const Address& address)
     return Addresses(found);
 }
 
-int poll_once(int fd, short events, Deadline deadline)
+// True: something is possible. False: the time is over, or somebody wants an end.
+bool wait_for(int fd, short events, Deadline deadline, const Cancel* stop)
 {
-    pollfd ready{fd, events, 0};
-    const auto left = deadline.left();
-    return ::poll(
-        &ready, 1,
-        static_cast<int>(std::min<std::int64_t>(left.count() + (left.count() > 0 ? 0 : 1), 60'000)));
+    for (;;) {
+        pollfd ready{fd, events, 0};
+        const auto left =
+            stop == nullptr ? deadline.left() : std::min<Duration>(deadline.left(), k_stop_look);
+        if (::poll(&ready, 1, static_cast<int>(std::min<std::int64_t>(left.count() + 1, 60'000))) > 0)
+            return true;
+        if (deadline.passed() || (stop != nullptr && stop->requested()))
+            return false;
+    }
 }
 
 Result<UniqueFd> connect_to(const Address& address, int family, const sockaddr* to, socklen_t size,
-                            Deadline deadline)
+                            Deadline deadline, const Cancel* stop)
 {
     UniqueFd fd(::socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
     if (!fd)
@@ -68,9 +74,8 @@ Result<UniqueFd> connect_to(const Address& address, int family, const sockaddr* 
         return unreachable(address, "it takes no more connections");
     if (errno != EINPROGRESS)
         return unreachable(address, std::strerror(errno));
-    while (poll_once(fd.get(), POLLOUT, deadline) <= 0)
-        if (deadline.passed())
-            return unreachable(address, "no answer in time");
+    if (!wait_for(fd.get(), POLLOUT, deadline, stop))
+        return unreachable(address, "no answer in time");
     int error = 0;
     socklen_t length = sizeof error;
     ::getsockopt(fd.get(), SOL_SOCKET, SO_ERROR, &error, &length);
@@ -79,7 +84,7 @@ Result<UniqueFd> connect_to(const Address& address, int family, const sockaddr* 
     return fd;
 }
 
-Result<UniqueFd> connect_to(const Address& address, Deadline deadline)
+Result<UniqueFd> connect_to(const Address& address, Deadline deadline, const Cancel* stop)
 {
     if (!address.socket.empty()) {
         sockaddr_un to{};
@@ -88,13 +93,13 @@ Result<UniqueFd> connect_to(const Address& address, Deadline deadline)
         if (path.size() >= sizeof to.sun_path)
             return unreachable(address, "the path of the socket is too long");
         std::memcpy(static_cast<char*>(to.sun_path), path.c_str(), path.size() + 1);
-        return connect_to(address, AF_UNIX, reinterpret_cast<const sockaddr*>(&to), sizeof to,
-                          deadline); // NOLINT
+        return connect_to(address, AF_UNIX, reinterpret_cast<const sockaddr*>(&to), sizeof to, deadline,
+                          stop); // NOLINT
     }
     TRY_ASSIGN(const auto found, look_up(address));
     Error last = unreachable(address, "the name has no address");
     for (const auto* one = found.get(); one != nullptr && !deadline.passed(); one = one->ai_next) {
-        auto fd = connect_to(address, one->ai_family, one->ai_addr, one->ai_addrlen, deadline);
+        auto fd = connect_to(address, one->ai_family, one->ai_addr, one->ai_addrlen, deadline, stop);
         if (fd)
             return fd;
         last = std::move(fd).error();
@@ -104,20 +109,21 @@ Result<UniqueFd> connect_to(const Address& address, Deadline deadline)
 
 } // namespace
 
-Connection::Connection(std::unique_ptr<Socket> socket, Address address)
-    : socket_(std::move(socket)), address_(std::move(address))
+Connection::Connection(std::unique_ptr<Socket> socket, Address address, const Cancel* stop)
+    : socket_(std::move(socket)), address_(std::move(address)), stop_(stop)
 {
 }
 
 Connection::~Connection() = default;
 
 Result<std::unique_ptr<Connection>> Connection::open_at(const Address& address, const Identity& identity,
-                                                        const Settings& settings, Deadline deadline)
+                                                        const Settings& settings, Deadline deadline,
+                                                        const Cancel* stop)
 {
     deadline = deadline.sooner(settings.connect_timeout);
     auto socket = std::make_unique<Socket>();
-    TRY_ASSIGN(socket->fd, connect_to(address, deadline));
-    std::unique_ptr<Connection> connection(new Connection(std::move(socket), address));
+    TRY_ASSIGN(socket->fd, connect_to(address, deadline, stop));
+    std::unique_ptr<Connection> connection(new Connection(std::move(socket), address, stop));
     if (settings.tls.on) {
         TRY(start_tls(*connection->socket_, settings.tls, address.host));
         for (;;) {
@@ -168,14 +174,9 @@ Result<> Connection::wait(bool sending, Deadline deadline)
 {
     if (!sending && tls_has_pending(*socket_))
         return {};
-    for (;;) {
-        const int ready = poll_once(socket_->fd.get(), events(sending), deadline);
-        if (ready > 0)
-            return {};
-        if (deadline.passed())
-            return fail(ErrorKind::unreachable,
-                        fmt::format("Redis at {} did not answer in time", address_.text));
-    }
+    if (!wait_for(socket_->fd.get(), events(sending), deadline, stop_))
+        return fail(ErrorKind::unreachable, fmt::format("Redis at {} did not answer in time", address_.text));
+    return {};
 }
 
 Result<std::size_t> Connection::send_some(std::string_view bytes)

@@ -3,6 +3,7 @@
 // to spare, and the steps below them for whoever waits for several things at once.
 #pragma once
 
+#include "core/cancel.hpp"
 #include "core/clock.hpp"
 #include "core/redis/reply.hpp"
 #include "core/redis/settings.hpp"
@@ -20,10 +21,13 @@ class Connection {
   public:
     // Connected, over TLS if so set, authenticated, in its database. With sentinels: to the server that they
     // name and that says itself that it is the master. unreachable, auth, failed.
-    static Result<std::unique_ptr<Connection>> open(const Settings& settings, Deadline deadline);
+    // `stop` ends every wait, now and later; names are looked up by the system, which nothing ends.
+    static Result<std::unique_ptr<Connection>> open(const Settings& settings, Deadline deadline,
+                                                    const Cancel* stop = nullptr);
     // One server, whatever its role.
     static Result<std::unique_ptr<Connection>> open_at(const Address& address, const Identity& identity,
-                                                       const Settings& settings, Deadline deadline);
+                                                       const Settings& settings, Deadline deadline,
+                                                       const Cancel* stop = nullptr);
     ~Connection();
     Connection(const Connection&) = delete;
     Connection& operator=(const Connection&) = delete;
@@ -50,12 +54,13 @@ class Connection {
     struct Socket;
 
   private:
-    Connection(std::unique_ptr<Socket> socket, Address address);
+    Connection(std::unique_ptr<Socket> socket, Address address, const Cancel* stop);
     Result<> wait(bool sending, Deadline deadline);
     Result<> send_all(std::string_view bytes, Deadline deadline);
     Result<> log_in(const Identity& identity, unsigned database, Deadline deadline);
     std::unique_ptr<Socket> socket_;
     Address address_;
+    const Cancel* stop_;
     ReplyReader reader_;
 };
 

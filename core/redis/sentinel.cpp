@@ -9,12 +9,12 @@
 namespace conduit::redis {
 namespace {
 
-Result<Address> ask(const Address& sentinel, const Settings& settings, Deadline deadline)
+Result<Address> ask(const Address& sentinel, const Settings& settings, Deadline deadline, const Cancel* stop)
 {
     Settings plain = settings;
     plain.database = 0;
     TRY_ASSIGN(const auto connection,
-               Connection::open_at(sentinel, settings.sentinel_identity, plain, deadline));
+               Connection::open_at(sentinel, settings.sentinel_identity, plain, deadline, stop));
     TRY_ASSIGN(const auto answer,
                connection->call({"SENTINEL", "GET-MASTER-ADDR-BY-NAME", settings.master}, deadline));
     if (answer.is_error())
@@ -43,23 +43,26 @@ Result<> check_role(Connection& connection, Deadline deadline)
 }
 
 Result<std::unique_ptr<Connection>> open_master(const Address& sentinel, const Settings& settings,
-                                                Deadline deadline)
+                                                Deadline deadline, const Cancel* stop)
 {
-    TRY_ASSIGN(const auto master, ask(sentinel, settings, deadline));
-    TRY_ASSIGN(auto connection, Connection::open_at(master, settings.identity, settings, deadline));
+    TRY_ASSIGN(const auto master, ask(sentinel, settings, deadline, stop));
+    TRY_ASSIGN(auto connection, Connection::open_at(master, settings.identity, settings, deadline, stop));
     TRY(check_role(*connection, deadline));
     return connection;
 }
 
 } // namespace
 
-Result<std::unique_ptr<Connection>> Connection::open(const Settings& settings, Deadline deadline)
+Result<std::unique_ptr<Connection>> Connection::open(const Settings& settings, Deadline deadline,
+                                                     const Cancel* stop)
 {
     if (settings.sentinels.empty())
-        return open_at(settings.address, settings.identity, settings, deadline);
+        return open_at(settings.address, settings.identity, settings, deadline, stop);
     std::string reasons;
     for (const auto& sentinel : settings.sentinels) {
-        auto connection = open_master(sentinel, settings, deadline);
+        if (stop != nullptr && stop->requested())
+            break;
+        auto connection = open_master(sentinel, settings, deadline, stop);
         if (connection)
             return connection;
         reasons += (reasons.empty() ? "" : "; ") + connection.error().message;
@@ -72,7 +75,7 @@ Result<Address> find_master(const Settings& settings, Deadline deadline)
 {
     Error last{ErrorKind::usage, "no sentinel is configured"};
     for (const auto& sentinel : settings.sentinels) {
-        auto master = ask(sentinel, settings, deadline);
+        auto master = ask(sentinel, settings, deadline, nullptr);
         if (master)
             return master;
         last = std::move(master).error();

@@ -238,6 +238,23 @@ TEST_CASE("a connection that is cut fails what is asked, once, and comes back by
     CHECK(eventually([&] { return link.ask(redis::command({"GET", "k"}), 5s).has_value(); }));
 }
 
+TEST_CASE("a link that waits for a server lets go of it at once when it stops or is to use another")
+{
+    ScriptedServer silent([](const std::string&) { return ""; });
+    ScriptedServer good(usual);
+    silent.settings.connect_timeout = 60s;
+    RedisLink link(quick());
+    link.configure(silent.settings);
+    REQUIRE(eventually([&] { return silent.connections > 0; }));
+    link.configure(good.settings);
+    CHECK(eventually([&] { return link.up(); }));
+    link.configure(silent.settings);
+    REQUIRE(eventually([&] { return silent.connections > 1; }));
+    const auto before = std::chrono::steady_clock::now();
+    link.stop();
+    CHECK(std::chrono::steady_clock::now() - before < 10s);
+}
+
 TEST_CASE("what is asked when the link stops fails, and nothing is called afterwards")
 {
     ScriptedServer server([](const std::string& word) { return word == "PING" ? usual(word) : ""; });
