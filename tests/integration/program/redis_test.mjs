@@ -201,12 +201,12 @@ await t.check('an emergency limit of 100 a minute holds over three agents', asyn
     })));
     return count;
   };
-  const shared = await passed(9000); // 15 and a burst of 1
-  assert.ok(shared >= 12 && shared <= 17, `${shared} in 9 s`);
+  const shared = await passed(9000); // 15 and a burst of 1; each agent's own share should an answer be late
+  assert.ok(shared >= 12 && shared <= 19, `${shared} in 9 s`);
   await redis.kill();
   for (const agent of agents) await until(async () => !(await redisUp(agent)), 10000, 'the agent sees it');
   const local = await passed(9000); // a third each, and a burst of 1 each
-  assert.ok(local >= 10 && local <= 18, `${local} in 9 s without Redis`);
+  assert.ok(local >= 10 && local <= 19, `${local} in 9 s without Redis`);
   await redis.start();
   for (const agent of agents) await until(() => redisUp(agent), 15000, 'the agent is back');
   await change(agents, {}, ['limits/emergency']);
