@@ -5,6 +5,7 @@
 #include "agent/control/controller.hpp"
 #include "agent/control/inputs.hpp"
 #include "agent/open_store.hpp"
+#include "agent/server/fleet.hpp"
 #include "agent/server/server.hpp"
 
 #include <csignal>
@@ -126,6 +127,11 @@ std::optional<Duration> wait_for_end(Controller& controller, Server& server, con
     }
 }
 
+struct EndLinks {
+    RedisLinks& links;
+    ~EndLinks() { links.stop(); }
+};
+
 Result<> run(const Arguments& arguments, const Config& config, const sigset_t& signals)
 {
     const WallTime started = system_clock().now();
@@ -137,6 +143,7 @@ Result<> run(const Arguments& arguments, const Config& config, const sigset_t& s
     RetryBudget retries;
     SingleFlight flights;
     const auto cache = make_memory_cache(config.cache.max_bytes);
+    FleetParts fleet(limiter, system_clock());
     Metrics metrics(threads);
     std::unique_ptr<Records> records = make_null_records();
     if (config.records.store == "sqlite" && !config.records.path.empty()) {
@@ -149,8 +156,9 @@ Result<> run(const Arguments& arguments, const Config& config, const sigset_t& s
     options.data_tls = config.listen.data_tls;
     options.admin_tls = config.listen.admin_tls;
     TRY_ASSIGN(const auto server, Server::open(options, {limiter, health, *cache, flights, metrics, *records,
-                                                         retries, log, system_clock()}));
-    Cancel store_ends; // outlives the store, which sets it
+                                                         retries, log, system_clock(), &fleet}));
+    const EndLinks end_links{fleet.links}; // before the server, whose threads their answers go to
+    Cancel store_ends;                     // outlives the store, which sets it
     TRY_ASSIGN(auto store, open_store(config.control, store_ends, system_clock()));
     Controller::Options control{.base = config, .replica_name = replica_name(arguments, config)};
     if (config.control.store == "configmap") { // a beat is a write that the whole cluster pays for
@@ -167,11 +175,12 @@ Result<> run(const Arguments& arguments, const Config& config, const sigset_t& s
                Controller::start(std::move(control), std::move(store), limiter, system_clock(),
                                  [&](auto snapshot, auto rules) {
                                      cache->set_max_bytes(snapshot->config.cache.max_bytes);
+                                     fleet.links.configure(snapshot->config.redis);
                                      server->publish(std::move(snapshot), std::move(rules));
                                  }));
     server->publish(controller->snapshot(), controller->rules());
     AdminApi admin({*controller, health, metrics, *records, *cache, limiter, *server, *server, system_clock(),
-                    CONDUIT_VERSION, started});
+                    CONDUIT_VERSION, started, &fleet.cache});
     server->start([&](const AdminRequest& request) { return admin.handle(request); });
     TRY(write_ready(arguments, *server));
     log.info("ready", {{"data", server->data_url()}, {"admin", server->admin_url()}, {"pid", getpid()}});

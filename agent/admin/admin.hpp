@@ -4,6 +4,7 @@
 #pragma once
 
 #include "agent/cache/cache.hpp"
+#include "agent/cache/shared_cache.hpp"
 #include "agent/control/controller.hpp"
 #include "agent/control/snapshot.hpp"
 #include "agent/health/health.hpp"
@@ -74,6 +75,7 @@ struct AdminServices {
     const Clock& clock;
     std::string version;
     WallTime started_at{};
+    SharedCache* shared_cache = nullptr; // null: this agent shares nothing
 };
 
 class AdminApi {

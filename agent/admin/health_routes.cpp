@@ -77,6 +77,8 @@ Result<AdminResponse> health(AdminServices& services, const Call& call)
     if (word == "healthy" &&
         (!status.store_ok || status.from_disk || !status.ready || !status.config_error.empty()))
         word = "degraded";
+    if (word == "healthy" && call.snapshot->config.redis.on && !services.gauges.redis().up)
+        word = "degraded";
     Json providers = Json::object();
     for (const auto* provider : all)
         providers[provider->name] = provider_status(services, *provider);
@@ -87,6 +89,7 @@ Result<AdminResponse> health(AdminServices& services, const Call& call)
                           {"ready", status.ready},
                           {"providers", std::move(providers)},
                           {"control", control_json(status)},
+                          {"redis", redis_json(services, *call.snapshot)},
                           {"config_error", status.config_error}});
 }
 

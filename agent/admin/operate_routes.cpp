@@ -2,11 +2,14 @@
 // Pools, cache, limits, blocklist, usage and safety.
 #include "agent/admin/provider_actions.hpp"
 #include "agent/admin/statistics.hpp"
+#include "core/hash.hpp"
 #include "core/text.hpp"
 
 #include <algorithm>
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
+#include <sys/stat.h>
+#include <unistd.h>
 
 namespace conduit::agent {
 namespace {
@@ -14,6 +17,42 @@ namespace {
 constexpr std::size_t k_max_warm = 1000;
 constexpr Duration k_warm_one{60'000};
 constexpr Duration k_warm_all{600'000};
+
+constexpr Duration k_redis_wait{2'000};
+
+bool shares_cache(const AdminServices& services, const Call& call)
+{
+    return services.shared_cache != nullptr && call.snapshot->config.cache.store == "redis";
+}
+
+Json shared_json(const AdminServices& services, const Call& call)
+{
+    if (!shares_cache(services, call))
+        return nullptr;
+    const auto stats = services.shared_cache->stats();
+    const auto sweep = services.shared_cache->last_sweep();
+    const auto used = services.shared_cache->used_bytes(k_redis_wait);
+    return {{"status", services.shared_cache->up() ? "up" : "away"},
+            {"where", services.gauges.redis().where},
+            {"hits", stats.hits},
+            {"misses", stats.misses},
+            {"unusable", stats.unusable},
+            {"writes", stats.writes},
+            {"failures", stats.failures},
+            {"used_bytes", used ? Json(*used) : Json(nullptr)},
+            {"last_clear",
+             {{"state", sweep_state_name(sweep.state)},
+              {"epoch", sweep.epoch},
+              {"prefix", sweep.prefix},
+              {"removed", sweep.removed},
+              {"error", sweep.error}}}};
+}
+
+Json key_json(const CacheEntryInfo& entry, std::string_view store)
+{
+    return {{"key", entry.key},   {"bytes", entry.bytes},       {"expires_in_ms", entry.expires_in.count()},
+            {"hits", entry.hits}, {"provider", entry.provider}, {"store", store}};
+}
 
 Result<AdminResponse> cache(AdminServices& services, const Call& call)
 {
@@ -34,19 +73,26 @@ Result<AdminResponse> cache(AdminServices& services, const Call& call)
                           {"ttl",
                            {{"speech", format_duration(config.ttl_speech)},
                             {"transcription", format_duration(config.ttl_transcription)}}},
-                          {"clear_epoch", call.snapshot->cache_clear.epoch}});
+                          {"clear_epoch", call.snapshot->cache_clear.epoch},
+                          {"shared", shared_json(services, call)}});
 }
 
 Result<AdminResponse> cache_keys(AdminServices& services, const Call& call)
 {
     TRY_ASSIGN(const auto limit, call.number("limit", 100, 10'000));
     Json items = Json::array();
-    for (const auto& entry : services.cache.list(call.text("prefix"), limit, services.clock.steady()))
-        items.push_back({{"key", entry.key},
-                         {"bytes", entry.bytes},
-                         {"expires_in_ms", entry.expires_in.count()},
-                         {"hits", entry.hits},
-                         {"provider", entry.provider}});
+    std::set<std::string> here;
+    for (const auto& entry : services.cache.list(call.text("prefix"), limit, services.clock.steady())) {
+        items.push_back(key_json(entry, "memory"));
+        here.insert(entry.key);
+    }
+    if (shares_cache(services, call) && items.size() < limit) {
+        const auto shared = services.shared_cache->list(
+            call.text("prefix"), clear_mark(*call.snapshot).revision, limit, k_redis_wait);
+        for (const auto& entry : shared.value_or(std::vector<CacheEntryInfo>{}))
+            if (items.size() < limit && here.insert(entry.key).second)
+                items.push_back(key_json(entry, "redis"));
+    }
     return json_response({{"items", std::move(items)}});
 }
 
@@ -111,6 +157,17 @@ Result<AdminResponse> safety(AdminServices& services, const Call& call)
          {"rules", std::move(rules)},
          {"checks",
           {{"allowed", count_checks(text, "allowed")}, {"blocked", count_checks(text, "blocked")}}}});
+}
+
+// Which store the figures are of: replicas on one host may share a file, and must not be summed then.
+std::string records_store(const RecordsConfig& config)
+{
+    struct stat file{};
+    if (config.store == "none" || ::stat(config.path.c_str(), &file) != 0)
+        return "";
+    std::array<char, 256> host{};
+    (void)::gethostname(host.data(), host.size() - 1);
+    return sha256_hex(fmt::format("{}/{}/{}", host.data(), file.st_dev, file.st_ino)).substr(0, 16);
 }
 
 Result<UsageQuery> read_usage(const Call& call)
@@ -248,7 +305,8 @@ Result<AdminResponse> usage(AdminServices& services, const Call& call)
                          {"bytes_out", row.bytes_out},
                          {"audio_seconds", row.audio_seconds},
                          {"cost_usd", row.cost_usd}});
-    return json_response({{"items", std::move(items)}});
+    return json_response(
+        {{"store", records_store(call.snapshot->base->records)}, {"items", std::move(items)}});
 }
 
 // What a request with this text would meet: emergency first, then the rules when they are on.

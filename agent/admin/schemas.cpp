@@ -67,13 +67,22 @@ constexpr std::array k_components{
     Component{"Connection", "side:string, peer:string, state:string, age_ms:integer, requests:integer, "
                             "bytes_in:integer, bytes_out:integer"},
     Component{"Connections", "items:Connection[]"},
+    Component{"Redis", "status:(up|away), since:string?, detail:string, where:string, last_error:string, "
+                       "cache:(shared|memory), limits:(shared|local), commands:integer, errors:integer, "
+                       "timeouts:integer, skipped:integer, connects:integer"},
+    Component{"Sweep", "state:(none|running|done|elsewhere|not-reached), epoch:integer, prefix:string, "
+                       "removed:integer, error:string"},
+    Component{"SharedCache",
+              "status:(up|away), where:string, hits:integer, misses:integer, unusable:integer, "
+              "writes:integer, failures:integer, used_bytes:integer?, last_clear:Sweep"},
     Component{"CacheTtl", "speech:string, transcription:string"},
     Component{
         "Cache",
         "enabled:boolean, store:string, entries:integer, bytes:integer, max_bytes:integer, hits:integer, "
         "misses:integer, hit_rate:number?, evictions:integer, expired:integer, inserts:integer, "
-        "cleared:integer, ttl:CacheTtl, clear_epoch:integer"},
-    Component{"CacheKey", "key:string, bytes:integer, expires_in_ms:integer, hits:integer, provider:string"},
+        "cleared:integer, ttl:CacheTtl, clear_epoch:integer, shared:SharedCache?"},
+    Component{"CacheKey", "key:string, bytes:integer, expires_in_ms:integer, hits:integer, provider:string, "
+                          "store:(memory|redis)"},
     Component{"CacheKeys", "items:CacheKey[]"},
     Component{"WarmRequest", "items:object[]"},
     Component{"WarmError", "index:integer, error:string"},
@@ -90,7 +99,7 @@ constexpr std::array k_components{
                           "requests:integer, errors:integer, characters:integer, tokens:integer, "
                           "bytes_in:integer, "
                           "bytes_out:integer, audio_seconds:number, cost_usd:number"},
-    Component{"Usage", "items:UsageRow[]"},
+    Component{"Usage", "store:string, items:UsageRow[]"},
     Component{"SafetyRule", "name:string, type:string, severity:string, pattern:string, action:string, "
                             "age_groups:string[]"},
     Component{"SafetyChecks", "allowed:integer, blocked:integer"},
@@ -103,7 +112,7 @@ constexpr std::array k_components{
     Component{"Summary",
               "seconds:integer, complete_until:string, requests:integer, errors:integer, error_rate:number?, "
               "p50_ms:number?, p95_ms:number?, p99_ms:number?, retries:integer, limited:integer, "
-              "cache_hit_rate:number?, by_provider:ProviderSummary{}, buckets:Bucket[]"},
+              "cache_hit_rate:number?, redis:Redis?, by_provider:ProviderSummary{}, buckets:Bucket[]"},
     Component{"Config", "sha256:string, file:string, loaded_at:string, error:string, effective:object"},
     Component{"Records", "queued:integer, written:integer, spooled:integer, dropped:integer, "
                          "spool_bytes:integer, last_error:string"},
@@ -125,7 +134,7 @@ constexpr std::array k_components{
     Component{"Alive", "status:string"},
     Component{"Ready", "status:(ready|not-ready), replica:string, control:Control"},
     Component{"Health", "status:string, timestamp:string, version:string, replica:string, ready:boolean, "
-                        "providers:string{}, control:Control, config_error:string"},
+                        "providers:string{}, control:Control, redis:Redis?, config_error:string"},
     Component{"AudioProcessing", "total_requests:integer, success_rate:number?, window_seconds:integer"},
     Component{"TtsService",
               "provider_health:ProviderHealth?, circuit_breaker:Circuit?, circuit_breakers:Circuit[]"},

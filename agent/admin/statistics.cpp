@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <fmt/format.h>
 #include <nlohmann/json.hpp>
 #include <numeric>
 
@@ -115,6 +116,31 @@ Window read_window(const AdminServices& services, unsigned seconds)
     return window;
 }
 
+Json redis_json(const AdminServices& services, const Snapshot& snapshot)
+{
+    if (!snapshot.config.redis.on)
+        return nullptr;
+    const auto state = services.gauges.redis();
+    const auto& config = snapshot.config;
+    const bool limits = config.limits.store == "redis";
+    const auto since = format_time(state.since);
+    std::string detail = fmt::format("redis: up since {}", since);
+    if (!state.up)
+        detail = fmt::format("redis: away since {}{}", since, limits ? ", limits are local" : "");
+    return {{"status", state.up ? "up" : "away"},
+            {"since", state.since == WallTime{} ? Json(nullptr) : Json(since)},
+            {"detail", state.since == WallTime{} ? "redis: not reached yet, limits are local" : detail},
+            {"where", state.where},
+            {"last_error", state.error},
+            {"cache", config.cache.store == "redis" ? "shared" : "memory"},
+            {"limits", limits && state.up ? "shared" : "local"},
+            {"commands", state.commands},
+            {"errors", state.errors},
+            {"timeouts", state.timeouts},
+            {"skipped", state.skipped},
+            {"connects", state.connects}};
+}
+
 Json ratio_json(std::uint64_t part, std::uint64_t whole)
 {
     return whole == 0 ? Json(nullptr) : Json(static_cast<double>(part) / static_cast<double>(whole));
@@ -153,6 +179,7 @@ Json summary_json(const AdminServices& services, const Snapshot& snapshot, unsig
             {"retries", window.retries},
             {"limited", window.limited},
             {"cache_hit_rate", ratio_json(window.cache_hits, window.cache_lookups)},
+            {"redis", redis_json(services, snapshot)},
             {"by_provider", std::move(by_provider)},
             {"buckets", std::move(buckets)}};
 }

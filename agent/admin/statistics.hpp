@@ -23,6 +23,8 @@ struct Window {
 };
 Window read_window(const AdminServices& services, unsigned seconds);
 
+// Null unless Redis is configured.
+Json redis_json(const AdminServices& services, const Snapshot& snapshot);
 Json ratio_json(std::uint64_t part, std::uint64_t whole); // null when there is nothing to divide
 Json latency_json(const std::array<std::uint32_t, 24>& counts, double quantile); // milliseconds or null
 Json summary_json(const AdminServices& services, const Snapshot& snapshot, unsigned seconds);

@@ -6,6 +6,7 @@
 #include "core/duration.hpp"
 #include "core/fs.hpp"
 #include "core/json.hpp"
+#include "core/redis/settings.hpp"
 #include "core/result.hpp"
 #include "core/url.hpp"
 
@@ -101,7 +102,7 @@ struct PoolConfig {
 
 struct CacheConfig {
     bool enabled = true;
-    std::string store = "memory";
+    std::string store = "memory"; // or "redis": behind the memory, shared by the replicas
     std::uint64_t max_bytes = 256U << 20U;
     std::uint64_t max_entry_bytes = 8U << 20U;
     Duration ttl_transcription{1'800'000};
@@ -113,7 +114,14 @@ struct LimitsConfig {
     Rate global{};
     double retry_budget = 0.2;
     Rate retry_floor{100, Duration{10'000}};
-    std::uint32_t replicas = 0; // 0: counted from the control store's heartbeats
+    std::uint32_t replicas = 0;  // 0: counted from the control store's heartbeats
+    std::string store = "local"; // or "redis": one count for all replicas
+};
+
+struct RedisConfig { // what the replicas share; never the control state
+    bool on = false;
+    redis::Settings settings; // the secrets in it are resolved values; never printed
+    Duration deadline{50};    // a request waits for it no longer than this
 };
 
 struct HealthConfig {
@@ -162,6 +170,7 @@ struct Config {
     PoolConfig pool;
     CacheConfig cache;
     LimitsConfig limits;
+    RedisConfig redis;
     HealthConfig health;
     SafetyConfig safety;
     StoreConfig control;

@@ -46,6 +46,33 @@ Json control_json(const StoreConfig& c)
     return json;
 }
 
+Json redis_json(const RedisConfig& c)
+{
+    if (!c.on)
+        return nullptr;
+    const auto& s = c.settings;
+    Json sentinels = Json::array();
+    for (const auto& sentinel : s.sentinels)
+        sentinels.push_back(sentinel.text);
+    return {{"address", s.address.text},
+            {"sentinels", sentinels},
+            {"master", s.master},
+            {"database", s.database},
+            {"username", s.identity.username},
+            {"password_ref", secret(s.identity.password)},
+            {"sentinel_username", s.sentinel_identity.username},
+            {"sentinel_password_ref", secret(s.sentinel_identity.password)},
+            {"tls",
+             {{"enabled", s.tls.on},
+              {"ca", s.tls.ca.string()},
+              {"certificate", s.tls.certificate.string()},
+              {"key", s.tls.key.string()},
+              {"server_name", s.tls.server_name},
+              {"verify", s.tls.verify}}},
+            {"connect_timeout", text(s.connect_timeout)},
+            {"deadline", text(c.deadline)}};
+}
+
 } // namespace
 
 Json provider_json(const ProviderConfig& p)
@@ -124,7 +151,9 @@ Json config_json(const Config& c)
               {"global", format_rate(c.limits.global)},
               {"retry_budget", c.limits.retry_budget},
               {"retry_floor", format_rate(c.limits.retry_floor)},
-              {"replicas", c.limits.replicas}}},
+              {"replicas", c.limits.replicas},
+              {"store", c.limits.store}}},
+            {"redis", redis_json(c.redis)},
             {"health",
              {{"probe_interval", text(c.health.probe_interval)},
               {"probe_timeout", text(c.health.probe_timeout)},

@@ -13,7 +13,8 @@ namespace {
 constexpr std::uint64_t k_kib = 1024;
 constexpr std::uint64_t k_mib = k_kib * 1024;
 constexpr std::uint64_t k_gib = k_mib * 1024;
-constexpr std::array<std::string_view, 1> k_cache_stores{"memory"};
+constexpr std::array<std::string_view, 2> k_cache_stores{"memory", "redis"};
+constexpr std::array<std::string_view, 2> k_limit_stores{"local", "redis"};
 constexpr std::array<std::string_view, 2> k_control_stores{"sqlite", "configmap"};
 constexpr std::array<std::string_view, 2> k_record_stores{"sqlite", "none"};
 
@@ -85,6 +86,7 @@ void read_limits(Fields fields, LimitsConfig& out)
     fields.ratio("retry_budget", out.retry_budget);
     fields.rate("retry_floor", out.retry_floor);
     fields.count("replicas", out.replicas, 0, 10'000);
+    fields.choice("store", out.store, k_limit_stores);
 }
 
 void read_health(Fields fields, HealthConfig& out)
@@ -173,8 +175,16 @@ void read_root(const YamlNode& root, Config& config, FieldContext& context)
     config.providers = read_providers(section("providers"), context);
     read_server({section("server"), "server", context}, config.server);
     read_pool({section("pool"), "pool", context}, config.pool);
+    config.redis = read_redis(section("redis"), context);
+    if (config.redis.on) // it is named to be used
+        config.cache.store = config.limits.store = "redis";
     read_cache({section("cache"), "cache", context}, config.cache);
     read_limits({section("limits"), "limits", context}, config.limits);
+    for (const auto& [key, store] : {std::pair{"cache", config.cache.store}, {"limits", config.limits.store}})
+        if (store == "redis" && !config.redis.on)
+            fields.report(
+                section(key).error(fmt::format("'{}' is to be kept in Redis, and none is named", key),
+                                   "Add redis: {address: HOST:6379}."));
     read_health({section("health"), "health", context}, config.health);
     read_safety({section("safety"), "safety", context}, config.safety);
     read_control({section("control"), "control", context}, config.control);

@@ -7,5 +7,6 @@
 namespace conduit::agent {
 
 std::vector<ProviderConfig> read_providers(const YamlNode& node, FieldContext& context);
+RedisConfig read_redis(const YamlNode& node, FieldContext& context); // a null node: off
 
 } // namespace conduit::agent

@@ -12,11 +12,6 @@ namespace {
 constexpr double k_burst_seconds = 10;
 constexpr std::uint64_t k_burst_floor = 10;
 
-struct Pace {
-    std::int64_t interval_ns = 0;
-    std::int64_t burst = 1;
-};
-
 // The share of one replica. Burst: ten seconds' worth, but at least ten (never more than the count itself),
 // so that "1000/h" does not refuse a client that sends a handful of requests at once. Over any window at most
 // count + burst pass.
@@ -40,17 +35,6 @@ Pace emergency_pace(std::uint32_t requests_per_minute, std::uint32_t replicas)
     const double rpm = std::max<std::uint32_t>(requests_per_minute, 1);
     return {static_cast<std::int64_t>(60e9 * share / rpm),
             std::max<std::int64_t>(1, static_cast<std::int64_t>(rpm / share / 60))};
-}
-
-struct Step {
-    LimitSlot* slot = nullptr;
-    LimitReason reason = LimitReason::none;
-    Pace pace;
-};
-
-Duration rounded_up(std::int64_t wait_ns)
-{
-    return std::chrono::ceil<Duration>(std::chrono::nanoseconds{wait_ns});
 }
 
 } // namespace
@@ -97,34 +81,52 @@ LimitSlot* Limiter::slot(const std::string& key_id)
     return entry;
 }
 
-LimitVerdict Limiter::take(const Snapshot& snapshot, const ApiKey* key, SteadyTime now)
+Duration wait_of(std::int64_t wait_ns)
 {
-    std::array<Step, 3> steps;
-    std::size_t count = 0;
+    return std::chrono::ceil<Duration>(std::chrono::nanoseconds{wait_ns});
+}
+
+void gcra_spend(std::atomic<std::int64_t>& tat, std::int64_t now_ns, const Pace& pace)
+{
+    auto seen = tat.load(std::memory_order_relaxed);
+    const auto most = now_ns + pace.burst * pace.interval_ns;
+    while (!tat.compare_exchange_weak(seen, std::min(std::max(seen, now_ns) + pace.interval_ns, most),
+                                      std::memory_order_relaxed)) {
+    }
+}
+
+LimitSteps Limiter::steps(const Snapshot& snapshot, const ApiKey* key, std::uint32_t replicas)
+{
+    LimitSteps out;
     if (snapshot.emergency_rpm)
-        steps[count++] = {&emergency_, LimitReason::emergency,
-                          emergency_pace(*snapshot.emergency_rpm, snapshot.replicas)};
+        out.steps[out.count++] = {&emergency_, LimitReason::emergency,
+                                  emergency_pace(*snapshot.emergency_rpm, replicas), nullptr};
     const auto& limits = snapshot.config.limits;
     if (limits.global.count > 0)
-        steps[count++] = {&global_, LimitReason::global, pace_of(limits.global, snapshot.replicas)};
+        out.steps[out.count++] = {&global_, LimitReason::global, pace_of(limits.global, replicas), nullptr};
     if (key != nullptr && key->slot != nullptr) {
         const auto& rate = key->limit.count > 0 ? key->limit : limits.per_key;
         if (rate.count > 0)
-            steps[count++] = {key->slot, LimitReason::key, pace_of(rate, snapshot.replicas)};
+            out.steps[out.count++] = {key->slot, LimitReason::key, pace_of(rate, replicas), key};
     }
+    return out;
+}
 
+LimitVerdict Limiter::take(const Snapshot& snapshot, const ApiKey* key, SteadyTime now)
+{
+    const auto plan = steps(snapshot, key, snapshot.replicas);
     const auto now_ns = std::chrono::nanoseconds(now.time_since_epoch()).count();
-    for (std::size_t i = 0; i < count; ++i) {
+    for (const auto& step : plan) {
         std::int64_t wait_ns = 0;
-        if (gcra_take(steps[i].slot->tat, now_ns, steps[i].pace.interval_ns, steps[i].pace.burst, wait_ns))
+        if (gcra_take(step.slot->tat, now_ns, step.pace.interval_ns, step.pace.burst, wait_ns))
             continue;
-        steps[i].slot->refused.fetch_add(1, std::memory_order_relaxed);
-        for (std::size_t taken = 0; taken < i; ++taken)
-            steps[taken].slot->tat.fetch_sub(steps[taken].pace.interval_ns, std::memory_order_relaxed);
-        return {steps[i].reason, rounded_up(wait_ns)};
+        step.slot->refused.fetch_add(1, std::memory_order_relaxed);
+        for (const auto* taken = plan.begin(); taken != &step; ++taken)
+            taken->slot->tat.fetch_sub(taken->pace.interval_ns, std::memory_order_relaxed);
+        return {step.reason, wait_of(wait_ns)};
     }
-    for (std::size_t i = 0; i < count; ++i)
-        steps[i].slot->allowed.fetch_add(1, std::memory_order_relaxed);
+    for (const auto& step : plan)
+        step.slot->allowed.fetch_add(1, std::memory_order_relaxed);
     return {};
 }
 

@@ -5,6 +5,7 @@
 
 #include "agent/control/snapshot.hpp"
 #include "agent/records/record.hpp"
+#include "agent/redis/state.hpp"
 
 #include <array>
 #include <memory>
@@ -38,6 +39,7 @@ struct GaugeSource {
     virtual std::uint64_t connections() const = 0; // of clients
     virtual std::uint64_t realtime_sessions() const = 0;
     virtual Records::Stats records() const = 0;
+    virtual RedisState redis() const { return {}; } // of an agent that shares nothing
 };
 
 struct SummaryBucket { // one second

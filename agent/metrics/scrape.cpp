@@ -242,6 +242,29 @@ void write_process(Exposition& out, const Snapshot& snapshot, const GaugeSource&
                 static_cast<double>(records.dropped));
 }
 
+void write_redis(Exposition& out, const RedisState& redis)
+{
+    if (!redis.configured)
+        return;
+    out.gauge("conduit_redis_up", "Whether this replica reaches the Redis that the fleet shares.",
+              redis.up ? 1 : 0);
+    out.gauge("conduit_limits_local", "Whether limits are this replica's own share because Redis is away.",
+              redis.up ? 0 : 1);
+    out.counter("conduit_redis_commands_total", "Commands that Redis answered.",
+                static_cast<double>(redis.commands));
+    out.counter("conduit_redis_errors_total", "Commands that Redis answered with an error.",
+                static_cast<double>(redis.errors));
+    out.counter("conduit_redis_timeouts_total", "Commands without an answer in time.",
+                static_cast<double>(redis.timeouts));
+    out.counter("conduit_redis_skipped_total", "Commands not sent, because Redis was away.",
+                static_cast<double>(redis.skipped));
+    out.counter("conduit_redis_connects_total", "Connections made to Redis.",
+                static_cast<double>(redis.connects));
+    out.family("conduit_redis_latency_seconds", "From asking Redis to its answer.", "summary");
+    out.sample("_sum", {}, redis.seconds);
+    out.sample("_count", {}, static_cast<double>(redis.commands));
+}
+
 } // namespace
 
 std::string Metrics::scrape(const Snapshot& snapshot, HealthBoard& health, const GaugeSource& gauges) const
@@ -260,6 +283,7 @@ std::string Metrics::scrape(const Snapshot& snapshot, HealthBoard& health, const
     write_providers(out, snapshot, health, std::chrono::steady_clock::now());
     write_pools(out, gauges.pools());
     write_process(out, snapshot, gauges);
+    write_redis(out, gauges.redis());
     return out.take();
 }
 

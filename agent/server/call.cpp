@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/server/call.hpp"
 
+#include "agent/server/fleet.hpp"
+#include "agent/server/wait_for.hpp"
 #include "core/text.hpp"
 
 #include <fmt/format.h>
@@ -110,11 +112,11 @@ void account(ClientCall& call)
     shared.records.push(call.worker.index(), std::move(record));
 }
 
-std::optional<Refusal> admit(ClientCall& call)
+namespace {
+
+std::optional<Refusal> check_key(ClientCall& call)
 {
     const Snapshot& snapshot = *call.snapshot;
-    if (call.in_process)
-        return std::nullopt;
     if (call.presented)
         call.key = snapshot.keys.find(*call.presented);
     if (call.key != nullptr)
@@ -130,9 +132,11 @@ std::optional<Refusal> admit(ClientCall& call)
     }
     if (call.presented && is_blocked(snapshot, *call.presented))
         return Refusal{.status = 403, .message = "the API key is blocked", .code = "key_blocked"};
-    const LimitVerdict verdict = call.worker.shared.limiter.take(snapshot, call.key, call.started);
-    if (verdict.allowed())
-        return std::nullopt;
+    return std::nullopt;
+}
+
+Refusal limit_refusal(ClientCall& call, const LimitVerdict& verdict)
+{
     call.worker.shared.metrics.limited(call.worker.index(), verdict.refused_by);
     const auto seconds = (verdict.retry_after.count() + 999) / 1000;
     Refusal refusal{.status = 429,
@@ -143,6 +147,38 @@ std::optional<Refusal> admit(ClientCall& call)
     refusal.headers.emplace_back("Retry-After", std::to_string(std::max<std::int64_t>(seconds, 1)));
     refusal.headers.emplace_back("Retry-After-Ms", std::to_string(verdict.retry_after.count()));
     return refusal;
+}
+
+Task<LimitVerdict> take_limits(ClientCall& call)
+{
+    Shared& shared = call.worker.shared;
+    if (shared.fleet == nullptr || call.config().limits.store != "redis")
+        co_return shared.limiter.take(*call.snapshot, call.key, call.started);
+    SharedLimits& limits = shared.fleet->limits;
+    auto verdict = limits.take(*call.snapshot, call.key, call.now());
+    if (verdict)
+        co_return *verdict;
+    const auto start = [&](std::function<void(LimitVerdict)> done) {
+        limits.ask(call.snapshot, call.key, call.config().redis.deadline, std::move(done));
+    };
+    Task<LimitVerdict> waiting = wait_for<LimitVerdict>(call.worker.loop, start);
+    const LimitVerdict asked = co_await waiting;
+    co_return asked;
+}
+
+} // namespace
+
+Task<std::optional<Refusal>> admit(ClientCall& call)
+{
+    if (call.in_process)
+        co_return std::nullopt;
+    std::optional<Refusal> refusal = check_key(call);
+    if (refusal)
+        co_return refusal;
+    const LimitVerdict verdict = co_await take_limits(call);
+    if (!verdict.allowed())
+        refusal = limit_refusal(call, verdict);
+    co_return refusal;
 }
 
 std::optional<Refusal> check_safety(ClientCall& call, std::string_view text)

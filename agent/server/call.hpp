@@ -59,7 +59,7 @@ struct ClientCall {
 };
 
 // The order of the request path. Each step is one unit with one entry point.
-std::optional<Refusal> admit(ClientCall& call); // key, blocklist, limits
+Task<std::optional<Refusal>> admit(ClientCall& call); // key, blocklist, limits
 Task<std::optional<Refusal>> read_request(ClientCall& call, std::string_view content_type);
 std::optional<Refusal> check_safety(ClientCall& call, std::string_view text);
 Task<void> serve(ClientCall& call, std::string_view content_type);

@@ -211,7 +211,7 @@ Task<void> speak(ClientCall& whole, const Form& form, const std::string& transcr
 
 Task<void> serve_conversation(ClientCall& call, std::string content_type)
 {
-    std::optional<Refusal> refusal = admit(call);
+    std::optional<Refusal> refusal = co_await admit(call);
     Form form;
     std::string transcript, reply;
     if (!refusal)

@@ -2,6 +2,8 @@
 #include "agent/server/flight.hpp"
 
 #include "agent/server/exchange.hpp"
+#include "agent/server/fleet.hpp"
+#include "agent/server/wait_for.hpp"
 #include "core/text.hpp"
 
 namespace conduit::agent {
@@ -77,12 +79,44 @@ Flight::Flight(ClientCall& call) : call_(call)
         call.cache_key = speech_key(call);
     else if (call.request.operation != Operation::chat && call.upload != nullptr)
         call.cache_key = transcription_key(call);
+    if (call.cache_key.empty())
+        return;
+    mark_ = clear_mark(*call.snapshot).revision;
+    flight_ = call.cache_key + "#" + std::to_string(mark_);
 }
 
 Flight::~Flight()
 {
     if (leads_)
-        call_.worker.shared.flights.finish(call_.cache_key, nullptr);
+        call_.worker.shared.flights.finish(flight_, nullptr);
+}
+
+Duration Flight::ttl() const
+{
+    const CacheConfig& cache = call_.config().cache;
+    return call_.request.operation == Operation::speech ? cache.ttl_speech : cache.ttl_transcription;
+}
+
+// Not what a clear has ended since this request began.
+void Flight::keep_here(CachedPtr answer, Duration ttl)
+{
+    if (clear_mark(*call_.worker.snapshot).revision == mark_)
+        call_.worker.shared.cache.put(call_.cache_key, std::move(answer), ttl, call_.now());
+}
+
+Task<CachedPtr> Flight::look_in_fleet()
+{
+    FleetParts* fleet = call_.worker.shared.fleet;
+    if (fleet == nullptr || call_.config().cache.store != "redis" || !fleet->cache.up())
+        co_return nullptr;
+    const auto start = [&](std::function<void(SharedHit)> found) {
+        fleet->cache.get(call_.cache_key, mark_, ttl(), call_.config().redis.deadline, std::move(found));
+    };
+    Task<SharedHit> waiting = wait_for<SharedHit>(call_.worker.loop, start);
+    SharedHit hit = co_await waiting;
+    if (hit.answer)
+        keep_here(hit.answer, hit.ttl);
+    co_return std::move(hit.answer);
 }
 
 Task<bool> Flight::give(CachedPtr answer, CacheUse use)
@@ -110,7 +144,7 @@ Task<CachedPtr> Flight::wait_for_leader()
     Signal signal(call_.worker.loop);
     auto ride = std::make_shared<Ride>(Ride{nullptr, &signal});
     Loop* loop = &call_.worker.loop;
-    leads_ = call_.worker.shared.flights.join(call_.cache_key, [ride, loop](CachedPtr answer) {
+    leads_ = call_.worker.shared.flights.join(flight_, [ride, loop](CachedPtr answer) {
         loop->post([ride, answer = std::move(answer)] {
             ride->answer = answer;
             if (ride->signal != nullptr)
@@ -143,6 +177,15 @@ Task<bool> Flight::take_answer()
         const bool given = co_await give(std::move(joined), CacheUse::joined);
         co_return given;
     }
+    CachedPtr shared;
+    if (leads_)
+        shared = co_await look_in_fleet();
+    if (shared) {
+        leads_ = false;
+        call_.worker.shared.flights.finish(flight_, shared);
+        const bool given = co_await give(std::move(shared), CacheUse::hit);
+        co_return given;
+    }
     call_.capture = leads_;
     co_return false;
 }
@@ -152,7 +195,6 @@ void Flight::keep_answer()
     if (!leads_)
         return;
     CachedPtr answer;
-    const CacheConfig& cache = call_.config().cache;
     if (call_.record.outcome == Outcome::ok && call_.capture && worth_keeping(call_)) {
         auto made = std::make_shared<CachedAnswer>();
         made->content_type = call_.answer_type;
@@ -160,12 +202,13 @@ void Flight::keep_answer()
         made->provider = call_.record.provider;
         made->audio_seconds = call_.record.audio_seconds;
         answer = std::move(made);
-        const bool speech = call_.request.operation == Operation::speech;
-        call_.worker.shared.cache.put(call_.cache_key, answer,
-                                      speech ? cache.ttl_speech : cache.ttl_transcription, call_.now());
+        keep_here(answer, ttl());
+        if (FleetParts* fleet = call_.worker.shared.fleet;
+            fleet != nullptr && call_.config().cache.store == "redis")
+            fleet->cache.put(call_.cache_key, answer, ttl(), mark_);
     }
     leads_ = false;
-    call_.worker.shared.flights.finish(call_.cache_key, answer);
+    call_.worker.shared.flights.finish(flight_, answer);
 }
 
 } // namespace conduit::agent

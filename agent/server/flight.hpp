@@ -20,8 +20,13 @@ class Flight {
   private:
     Task<bool> give(CachedPtr answer, CacheUse use);
     Task<CachedPtr> wait_for_leader();
+    Task<CachedPtr> look_in_fleet(); // what another agent left
+    void keep_here(CachedPtr answer, Duration ttl);
+    Duration ttl() const;
     ClientCall& call_;
     bool leads_ = false;
+    std::uint64_t mark_ = 0; // the newest clear that this request knows of
+    std::string flight_;     // requests from before a clear and after it do not share an answer
 };
 
 } // namespace conduit::agent

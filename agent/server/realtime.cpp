@@ -339,7 +339,7 @@ Task<void> relay_realtime(ClientCall& call, Stream& client, const HttpHead& head
 {
     std::optional<Refusal> refusal = check_upgrade(head);
     if (!refusal)
-        refusal = admit(call);
+        refusal = co_await admit(call);
     if (!refusal && call.config().safety.emergency)
         refusal = check_safety(call, {});
     const std::string_view target = head.target;

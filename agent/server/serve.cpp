@@ -155,7 +155,7 @@ Task<std::optional<Refusal>> send_to_providers(ClientCall& call)
 
 Task<void> serve(ClientCall& call, std::string_view content_type)
 {
-    std::optional<Refusal> refusal = admit(call);
+    std::optional<Refusal> refusal = co_await admit(call);
     if (!refusal && call.upload != nullptr)
         refusal = co_await read_request(call, content_type);
     if (!refusal)

@@ -2,6 +2,7 @@
 #include "agent/server/server.hpp"
 
 #include "agent/server/admin_port.hpp"
+#include "agent/server/fleet.hpp"
 #include "agent/server/in_process.hpp"
 #include "agent/server/listen.hpp"
 #include "agent/server/session.hpp"
@@ -26,8 +27,8 @@ class ServerImpl final : public Server, public SessionHost {
   public:
     ServerImpl(Options options, Parts parts)
         : options_(std::move(options)),
-          shared_{parts.limiter, parts.health,  parts.cache, parts.flights, parts.metrics,
-                  parts.records, parts.retries, pools_,      parts.log,     parts.clock}
+          shared_{parts.limiter, parts.health, parts.cache, parts.flights, parts.metrics, parts.records,
+                  parts.retries, pools_,       parts.log,   parts.clock,   parts.fleet}
     {
         for (unsigned i = 0; i < options_.threads; ++i)
             workers_.push_back(std::make_unique<Worker>(i, shared_));
@@ -86,6 +87,7 @@ class ServerImpl final : public Server, public SessionHost {
     std::uint64_t connections() const override;
     std::uint64_t realtime_sessions() const override;
     Records::Stats records() const override { return shared_.records.stats(); }
+    RedisState redis() const override;
 
   private:
     void on_every_worker(const std::function<void(Worker&)>& work);
@@ -104,10 +106,10 @@ class ServerImpl final : public Server, public SessionHost {
     bool has_admin_ = false;
     enum class State : std::uint8_t { opened, running, stopped };
     std::mutex state_mutex_;
-    void apply_epochs(const Snapshot& snapshot);
+    std::string apply_epochs(const Snapshot& snapshot);
     std::uint64_t published_generation_ = 0;
     bool epochs_known_ = false;
-    std::uint64_t cache_epoch_ = 0;
+    ClearHistory clears_;
     std::map<std::string, std::uint64_t> circuit_epochs_; // publish against start and stop
     State state_ = State::opened;
     std::vector<std::unique_ptr<Stream>> listeners_; // one a worker
@@ -127,19 +129,24 @@ void ServerImpl::on_every_worker(const std::function<void(Worker&)>& work)
 // What a revision asks to be done once: drop cached answers, close circuits. Done before the workers read the
 // snapshot, so that a replica that reports the revision has done it. What an epoch was at the start happened
 // in another life.
-void ServerImpl::apply_epochs(const Snapshot& snapshot)
+// Returns the prefix of the cached answers that must go, or nothing.
+std::string ServerImpl::apply_epochs(const Snapshot& snapshot)
 {
     const bool first = !epochs_known_;
     epochs_known_ = true;
-    if (!first && snapshot.cache_clear.epoch > cache_epoch_)
-        (void)shared_.cache.clear(snapshot.cache_clear.prefix).has_value(); // checked when it was written
-    cache_epoch_ = snapshot.cache_clear.epoch;
+    const auto mark = clear_mark(snapshot);
+    if (shared_.fleet != nullptr)
+        shared_.fleet->cache.note(mark, snapshot.config.cache.store == "redis");
+    const auto news = clears_.note(mark);
     for (const auto& [name, epoch] : snapshot.circuit_epochs) {
         auto& seen = circuit_epochs_[name];
         if (!first && epoch > seen)
             shared_.health.of(name).breaker.reset();
         seen = epoch;
     }
+    if (news == ClearHistory::News::gap)
+        return "audio:";
+    return news == ClearHistory::News::clear ? mark.prefix : "";
 }
 
 void ServerImpl::publish(std::shared_ptr<const Snapshot> snapshot, std::shared_ptr<const SafetyRules> rules)
@@ -150,13 +157,19 @@ void ServerImpl::publish(std::shared_ptr<const Snapshot> snapshot, std::shared_p
     if (state_ == State::stopped || snapshot->generation < published_generation_)
         return;
     published_generation_ = snapshot->generation;
-    apply_epochs(*snapshot);
+    const auto gone = apply_epochs(*snapshot);
+    const auto clear = [&] {
+        if (!gone.empty())
+            (void)shared_.cache.clear(gone).has_value(); // checked when it was written
+    };
+    clear();
     if (state_ == State::opened) {
         for (auto& worker : workers_)
             worker->adopt(snapshot, rules);
         return;
     }
     on_every_worker([&](Worker& worker) { worker.adopt(snapshot, rules); });
+    clear(); // what a worker kept in the moment before it knew
 }
 
 Task<void> ServerImpl::run_session(Worker& worker, int fd)
@@ -261,6 +274,11 @@ Task<void> ServerImpl::answer_admin(Loop& loop, AnswerSink& sink, AdminRequest r
     head.headers = std::move(response.headers);
     const std::string_view body = response.body;
     co_await sink.begin(head, std::span(&body, 1), true);
+}
+
+RedisState ServerImpl::redis() const
+{
+    return shared_.fleet != nullptr ? shared_.fleet->links.state() : RedisState{};
 }
 
 std::uint64_t ServerImpl::in_flight()

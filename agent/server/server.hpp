@@ -12,6 +12,7 @@
 namespace conduit::agent {
 
 class PoolBoard;
+struct FleetParts;
 
 class Server : public DataPlane, public GaugeSource {
   public:
@@ -32,6 +33,7 @@ class Server : public DataPlane, public GaugeSource {
         RetryBudget& retries;
         Log& log;
         const Clock& clock;
+        FleetParts* fleet = nullptr; // null: this agent shares nothing with others
     };
     // Opens the ports; nothing is accepted before start().
     static Result<std::unique_ptr<Server>> open(Options options, Parts parts);

@@ -254,7 +254,8 @@ Task<void> ClientSession::handle_list(bool voices)
 {
     ClientCall call(worker_, sink_);
     begin_call(call);
-    if (auto refusal = admit(call)) {
+    std::optional<Refusal> refusal = co_await admit(call);
+    if (refusal) {
         co_await plain_refusal(std::move(*refusal));
         co_return;
     }

@@ -21,6 +21,7 @@
 namespace conduit::agent {
 
 class AdminApi;
+struct FleetParts;
 
 struct Shared { // by all workers; every member is safe to use from any thread
     Limiter& limiter;
@@ -33,6 +34,7 @@ struct Shared { // by all workers; every member is safe to use from any thread
     PoolBoard& pools;
     Log& log;
     const Clock& clock;
+    FleetParts* fleet = nullptr;                // null: nothing is shared with other agents
     std::atomic<std::uint64_t> replay_bytes{0}; // bodies kept for another attempt, all threads together
     std::atomic<bool> draining{false};
     std::atomic<bool> patient{false};                       // a drain that lets silent sessions be

@@ -9,6 +9,18 @@
 namespace conduit::commands {
 namespace {
 
+// What the replicas say of Redis behind their memory: "redis at cache:6379: up, 41 hits, 1.2 MiB used".
+std::string shared_note(const std::string& replica, const Json& shared)
+{
+    const auto used = json_find(shared, "used_bytes");
+    return fmt::format("{}: redis {} is {}, {} hits, {} misses{}", replica,
+                       json_string_or(shared, "where", ""), json_string_or(shared, "status", "away"),
+                       json_number_or(shared, "hits", 0), json_number_or(shared, "misses", 0),
+                       used != nullptr && used->is_number_unsigned()
+                           ? fmt::format(", the server uses {}", human_bytes(used->get<std::uint64_t>()))
+                           : "");
+}
+
 Result<Report> stats(App& app)
 {
     TRY_ASSIGN(const auto all, get_all(app, "/admin/v1/cache"));
@@ -39,10 +51,35 @@ Result<Report> stats(App& app)
     (*report.data)["bytes"] = size;
     if (hits + misses == 0)
         report.notes.emplace_back("hit rate: no data yet, nothing was looked up");
+    for (const auto& [replica, body] : all.bodies)
+        if (const auto* shared = json_find(*body, "shared"); shared != nullptr && shared->is_object())
+            report.notes.push_back(shared_note(replica, *shared));
     for (const auto& [replica, error] : all.failed)
         report.notes.push_back(fmt::format("{}: {}", replica, error.message));
     report.verdict = all.failed.empty() ? ErrorKind::ok : ErrorKind::unknown;
     return report;
+}
+
+// A clear is in force where its revision is, so a Redis that was not reached keeps dead entries, never live
+// ones.
+void note_shared_clear(App& app, std::int64_t epoch, Report& report)
+{
+    const auto all = get_all(app, "/admin/v1/cache");
+    if (!all)
+        return;
+    for (const auto& [replica, body] : all->bodies) {
+        const auto* shared = json_find(*body, "shared");
+        const auto* last = shared == nullptr ? nullptr : json_find(*shared, "last_clear");
+        if (last == nullptr || static_cast<std::int64_t>(json_number_or(*last, "epoch", -1)) != epoch)
+            continue;
+        const auto state = json_string_or(*last, "state", "");
+        if (state == "not-reached")
+            report.notes.push_back(fmt::format(
+                "{}: redis was not reached ({}); what it keeps is given to nobody and expires by itself",
+                replica, json_string_or(*last, "error", "no reason given")));
+        else if (state == "running")
+            report.notes.push_back(fmt::format("{}: the keys are being removed from redis", replica));
+    }
 }
 
 struct KeysOptions {
@@ -62,7 +99,8 @@ Result<Report> keys(App& app, const KeysOptions& o)
                      {.head = "SIZE", .field = "bytes", .format = bytes, .align = right},
                      {.head = "EXPIRES-IN", .field = "expires_in_ms", .format = milliseconds, .align = right},
                      {.head = "HITS", .field = "hits", .format = integer, .align = right},
-                     {.head = "PROVIDER", .field = "provider"}});
+                     {.head = "PROVIDER", .field = "provider"},
+                     {.head = "STORE", .field = "store"}});
     report.name_field = "key";
     return report;
 }
@@ -91,10 +129,9 @@ Result<Report> clear(App& app, const ClearOptions& o)
     change.resource = "cache";
     change.summary = fmt::format("drop every key that begins with {}", o.prefix);
     change.confirm_name = o.prefix;
-    change.fields = {{"cache/clear", Json{{"epoch", static_cast<std::int64_t>(json_number_or(
-                                                        *values.at("cache/clear").effective, "epoch", 0)) +
-                                                        1},
-                                          {"prefix", o.prefix}}}};
+    const auto epoch =
+        static_cast<std::int64_t>(json_number_or(*values.at("cache/clear").effective, "epoch", 0)) + 1;
+    change.fields = {{"cache/clear", Json{{"epoch", epoch}, {"prefix", o.prefix}}}};
     change.shown = fmt::format("keys {}* → gone", o.prefix);
     change.lines = {
         {"for instance", samples.empty() ? "no such key in this replica" : join(samples, " ")},
@@ -103,7 +140,9 @@ Result<Report> clear(App& app, const ClearOptions& o)
     change.undo = "none: the answers are made anew when they are asked for";
     change.reversible = false;
     change.watch = "conduitctl cache stats";
-    return change_control(app, std::move(change), o.change);
+    TRY_ASSIGN(auto report, change_control(app, std::move(change), o.change));
+    note_shared_clear(app, epoch, report);
+    return report;
 }
 
 struct WarmOptions {
@@ -208,7 +247,7 @@ Noun cache()
                  stats),
             verb<KeysOptions>(
                 {.name = "keys",
-                 .summary = "List keys of one replica's cache",
+                 .summary = "List keys of one replica's cache and of the shared one",
                  .examples = {"conduitctl cache keys --prefix audio:tts:"},
                  .backends = {"agent"}},
                 [](Flags& f, KeysOptions& o) {

@@ -269,7 +269,8 @@ Result<JsonBox> FakeAgents::answer(const AgentCall& call, const std::string& rep
                             {"ttl",
                              {{"speech", *effective("cache/ttl/speech")},
                               {"transcription", *effective("cache/ttl/transcription")}}},
-                            {"clear_epoch", effective("cache/clear")->value("epoch", std::int64_t{0})}});
+                            {"clear_epoch", effective("cache/clear")->value("epoch", std::int64_t{0})},
+                            {"shared", nullptr}});
     if (call.path == "/admin/v1/safety")
         return JsonBox(Json{{"enabled", true},
                             {"emergency", *effective("safety/emergency")},

@@ -28,19 +28,11 @@ Json summary(const std::vector<FakeAgents::Provider>& providers)
     Json by = Json::object();
     for (const auto& p : providers)
         by[p.name] = Json{{"requests", 10}, {"errors", 0}, {"share", p.weight / 100.0}, {"p95_ms", 900.0}};
-    return {{"seconds", 300},
-            {"complete_until", k_noon},
-            {"requests", 30},
-            {"errors", 0},
-            {"error_rate", 0.0},
-            {"p50_ms", 300.0},
-            {"p95_ms", 900.0},
-            {"p99_ms", 950.0},
-            {"retries", 0},
-            {"limited", 0},
-            {"cache_hit_rate", nullptr},
-            {"by_provider", by},
-            {"buckets", Json::array()}};
+    return {{"seconds", 300},    {"complete_until", k_noon},  {"requests", 30},
+            {"errors", 0},       {"error_rate", 0.0},         {"p50_ms", 300.0},
+            {"p95_ms", 900.0},   {"p99_ms", 950.0},           {"retries", 0},
+            {"limited", 0},      {"cache_hit_rate", nullptr}, {"redis", nullptr},
+            {"by_provider", by}, {"buckets", Json::array()}};
 }
 
 Json connection()
@@ -55,7 +47,7 @@ Result<JsonBox> fake_figures(const AgentCall& call, const std::vector<FakeAgents
 {
     const auto& path = call.path;
     if (path == "/admin/v1/usage")
-        return list(Json::array({usage_row()}));
+        return JsonBox(Json{{"store", "5f0c9a7e11d2b384"}, {"items", Json::array({usage_row()})}});
     if (path == "/admin/v1/summary")
         return JsonBox(summary(providers));
     if (path == "/admin/v1/connections")
