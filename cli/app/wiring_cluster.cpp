@@ -2,10 +2,12 @@
 #include "cli/app/wiring_cluster.hpp"
 
 #include "cli/app/module.hpp"
+#include "cli/orchestrator/kubernetes/certificates.hpp"
 #include "cli/orchestrator/kubernetes/orchestrator.hpp"
 #include "cli/orchestrator/kubernetes/releases.hpp"
 #include "cli/orchestrator/kubernetes/settings.hpp"
 #include "cli/orchestrator/kubernetes/streams.hpp"
+#include "cli/orchestrator/kubernetes/volumes.hpp"
 #include "cli/targets/lease_store.hpp"
 #include "core/hash.hpp"
 #include "core/kube/api.hpp"
@@ -65,6 +67,16 @@ Result<std::string> read_secret(kube::Api& api, const std::string& location, Dea
     while (value->ends_with('\n'))
         value->pop_back();
     return *std::move(value);
+}
+
+Result<> need_cluster(const Context& context, std::string_view what)
+{
+    if (context.orchestrator == OrchestratorKind::kubernetes)
+        return {};
+    return fail(ErrorKind::refused,
+                fmt::format("context {} is run by {}: {} are of a cluster", context.name,
+                            orchestrator_name(context.orchestrator), what),
+                "Choose a context of kubernetes: conduitctl context ls");
 }
 
 fs::path cache_of(App& app)
@@ -204,16 +216,29 @@ Result<std::unique_ptr<InstanceStreams>> make_cluster_streams(App& app, const Co
 
 Result<std::unique_ptr<Releases>> make_cluster_releases(App& app, const Context& context)
 {
-    if (context.orchestrator != OrchestratorKind::kubernetes)
-        return fail(
-            ErrorKind::refused,
-            fmt::format("context {} is run by {}: releases, autoscalers and the like are of a cluster",
-                        context.name, orchestrator_name(context.orchestrator)),
-            "Choose a context of kubernetes: conduitctl context ls");
+    TRY(need_cluster(context, "releases, autoscalers and the like"));
     TRY_ASSIGN(Orchestrator * orchestrator, app.orchestrator());
     TRY_ASSIGN(auto reached, reach(app, context));
     return kubernetes::make_releases(std::move(reached.api), std::move(reached.name_space),
                                      orchestrator->identity());
+}
+
+Result<std::unique_ptr<Volumes>> make_cluster_volumes(App& app, const Context& context)
+{
+    TRY(need_cluster(context, "claims on volumes"));
+    TRY_ASSIGN(Orchestrator * orchestrator, app.orchestrator());
+    TRY_ASSIGN(auto reached, reach(app, context));
+    return kubernetes::make_volumes(std::move(reached.api), std::move(reached.name_space),
+                                    orchestrator->identity());
+}
+
+Result<std::unique_ptr<Certificates>> make_cluster_certificates(App& app, const Context& context)
+{
+    TRY(need_cluster(context, "managed certificates"));
+    TRY_ASSIGN(Orchestrator * orchestrator, app.orchestrator());
+    TRY_ASSIGN(auto reached, reach(app, context));
+    return kubernetes::make_certificates(std::move(reached.api), std::move(reached.name_space),
+                                         orchestrator->identity());
 }
 
 std::unique_ptr<ops::LockStore> make_cluster_locks(App& app, const Context& context)

@@ -5,11 +5,13 @@
 #include "cli/app/app.hpp"
 #include "cli/backend/agent.hpp"
 #include "cli/ops/lock.hpp"
+#include "cli/orchestrator/certificates.hpp"
 #include "cli/orchestrator/endpoints.hpp"
 #include "cli/orchestrator/orchestrator.hpp"
 #include "cli/orchestrator/releases.hpp"
 #include "cli/orchestrator/settings.hpp"
 #include "cli/orchestrator/streams.hpp"
+#include "cli/orchestrator/volumes.hpp"
 
 namespace conduit {
 
@@ -23,6 +25,9 @@ Result<std::unique_ptr<ServiceSettings>> make_cluster_settings(App& app, const C
 Result<std::unique_ptr<Endpoints>> make_cluster_endpoints(App& app, const Context& context);
 // refused where the context is of no cluster.
 Result<std::unique_ptr<Releases>> make_cluster_releases(App& app, const Context& context);
+// refused, both.
+Result<std::unique_ptr<Volumes>> make_cluster_volumes(App& app, const Context& context);
+Result<std::unique_ptr<Certificates>> make_cluster_certificates(App& app, const Context& context);
 std::unique_ptr<ops::LockStore> make_cluster_locks(App& app, const Context& context);
 
 } // namespace conduit

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/orchestrator/kubernetes/pod_logs.hpp"
 
+#include "cli/orchestrator/log_level.hpp"
 #include "cli/orchestrator/pattern.hpp"
 #include "core/text.hpp"
 #include "core/url.hpp"
@@ -23,6 +24,7 @@ constexpr Duration k_look{1000}; // for pods that came later
 
 struct Source {
     std::string pod, container;
+    bool previous = false; // of the container that ended before the one that runs
     auto operator<=>(const Source&) const = default;
 };
 
@@ -47,6 +49,8 @@ std::string log_path(WorkloadApi& workloads, const Source& source, kube::Query q
 {
     query.emplace("container", source.container);
     query.emplace("timestamps", "true");
+    if (source.previous)
+        query.emplace("previous", "true");
     return fmt::format("/api/v1/namespaces/{}/pods/{}/log?{}", workloads.name_space(), source.pod,
                        query_string(query));
 }
@@ -56,7 +60,8 @@ kube::Query query_of(const LogQuery& query)
     kube::Query out;
     if (query.since)
         out.emplace("sinceTime", format_time(*query.since));
-    if (query.tail && query.grep.empty()) // else the last lines that match are asked for
+    if (query.tail && query.grep.empty() &&
+        query.level == LogLevel::none) // else the last lines that match are asked for
         out.emplace("tailLines", std::to_string(*query.tail));
     return out;
 }
@@ -80,6 +85,11 @@ Result<std::vector<Source>> sources(WorkloadApi& workloads, const LogQuery& quer
             continue;
         for (const auto& container : *containers)
             out.push_back({name, json_string_or(container, "name", "")});
+        if (!query.previous)
+            continue;
+        for (const auto& container : list_of(member(*pod, "status"), "containerStatuses"))
+            if (json_number_or(container, "restartCount", 0) > 0)
+                out.push_back({name, json_string_or(container, "name", ""), true});
     }
     for (const auto& wanted : query.instances)
         if (std::ranges::find(names, wanted) == names.end())
@@ -87,11 +97,12 @@ Result<std::vector<Source>> sources(WorkloadApi& workloads, const LogQuery& quer
     return out;
 }
 
-// A container that has not begun to write is no error.
+// A container that has not begun to write is no error, nor is one whose log was cleaned away.
 bool has_no_log(const Error& error)
 {
     return error.kind == ErrorKind::failed &&
-           (error.message.contains("is waiting to start") || error.message.contains("ContainerCreating") ||
+           (error.message.contains("previous terminated container") ||
+            error.message.contains("is waiting to start") || error.message.contains("ContainerCreating") ||
             error.message.contains("PodInitializing"));
 }
 
@@ -105,11 +116,12 @@ Result<std::vector<Stamped>> read_past(WorkloadApi& workloads, const Source& sou
     if (!answer)
         return answer.error();
     std::vector<Stamped> out;
+    LevelFilter level(query.level);
     for (std::string_view rest = answer->body; !rest.empty();) {
         const auto end = rest.find('\n');
         auto line = stamped(source, rest.substr(0, end));
         rest.remove_prefix(end == std::string_view::npos ? rest.size() : end + 1);
-        if (pattern.matches(line.text))
+        if (level.keeps(line.text) && pattern.matches(line.text))
             out.push_back(std::move(line));
     }
     if (query.tail && out.size() > *query.tail)
@@ -159,7 +171,7 @@ class Follower {
             // A pod that is gone stays in the set; one that came later joins.
             if (const auto now = sources(workloads_, query_, deadline_); now)
                 for (const auto& source : *now)
-                    if (known_.insert(source).second)
+                    if (!source.previous && known_.insert(source).second)
                         threads_.emplace_back([this, source] { follow(source); });
             for (const Deadline until(k_look); !until.passed() && !over();)
                 workloads_.api().clock().sleep(std::min(Duration{50}, until.left()));
@@ -220,7 +232,8 @@ class Follower {
         if (!line.stamp.empty() && line.stamp <= last)
             return true; // told before the connection ended
         last = std::max(last, line.stamp);
-        if (pattern_.matches(line.text) && !sink_(line.line()))
+        auto& level = levels_.try_emplace(line.from, query_.level).first->second;
+        if (level.keeps(line.text) && pattern_.matches(line.text) && !sink_(line.line()))
             ended_ = true;
         return !ended_;
     }
@@ -233,6 +246,7 @@ class Follower {
     const Deadline deadline_;
     std::atomic<bool> ended_{false};
     std::mutex mutex_;
+    std::map<Source, LevelFilter> levels_;
     std::map<Source, std::string> last_; // the time of the last line that was told
     std::set<Source> known_;
     std::vector<std::jthread> threads_;
