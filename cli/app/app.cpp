@@ -4,12 +4,14 @@
 #include "cli/app/operations.hpp"
 #include "cli/backend/agent.hpp"
 #include "cli/command/render.hpp"
+#include "cli/orchestrator/certificates.hpp"
 #include "cli/orchestrator/endpoints.hpp"
 #include "cli/orchestrator/local_stack.hpp"
 #include "cli/orchestrator/orchestrator.hpp"
 #include "cli/orchestrator/releases.hpp"
 #include "cli/orchestrator/settings.hpp"
 #include "cli/orchestrator/streams.hpp"
+#include "cli/orchestrator/volumes.hpp"
 #include "core/http.hpp"
 #include "core/text.hpp"
 
@@ -216,6 +218,16 @@ Result<Endpoints*> App::endpoints()
 Result<Releases*> App::releases()
 {
     return releases_slot.get(*this);
+}
+
+Result<Volumes*> App::volumes()
+{
+    return volumes_slot.get(*this);
+}
+
+Result<Certificates*> App::certificates()
+{
+    return certificates_slot.get(*this);
 }
 
 Result<Operations*> App::operations()

@@ -25,6 +25,7 @@ namespace conduit {
 
 class Agents;
 class App;
+class Certificates;
 class Endpoints;
 class InstanceStreams;
 class Operations;
@@ -34,6 +35,7 @@ class LocalStack;
 class Orchestrator;
 class ServiceSettings;
 class Releases;
+class Volumes;
 
 // A backend that is made when first asked for. The composition root (cli/app/wiring.cpp) or a test sets the
 // factory.
@@ -148,6 +150,10 @@ class App {
     Result<Endpoints*> endpoints();
     Slot<Releases> releases_slot; // what a cluster knows of its workloads beyond that
     Result<Releases*> releases();
+    Slot<Volumes> volumes_slot; // what keeps the instances' data
+    Result<Volumes*> volumes();
+    Slot<Certificates> certificates_slot; // what a cluster's manager of certificates knows
+    Result<Certificates*> certificates();
     Slot<local::LocalStack> local_slot; // what `local up` runs on this machine
     Result<local::LocalStack*> local_stack();
     Slot<Operations> operations_slot; // the engine every change goes through

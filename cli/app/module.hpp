@@ -8,14 +8,18 @@
 #pragma once
 
 #include "core/cancel.hpp"
+#include "core/clock.hpp"
 #include "core/result.hpp"
 
 #include <memory>
 #include <string>
+#include <vector>
 
 namespace conduit {
 
 class HttpClient;
+struct CertificateInfo;
+struct TlsEndpoint;
 namespace kube {
 class Credentials;
 class Streams;
@@ -32,6 +36,9 @@ class BackendModule {
                                                   const Cancel* cancel) = 0;
     virtual std::unique_ptr<kube::Streams> kube_streams(const kube::Access& access,
                                                         std::unique_ptr<kube::Credentials> credentials) = 0;
+    // What a TLS server shows, its own certificate first; see core/tls_peer.hpp.
+    virtual Result<std::vector<CertificateInfo>> served_certificates(const TlsEndpoint& endpoint,
+                                                                     Deadline deadline) = 0;
 };
 
 inline constexpr const char* k_module_file = "libconduit_backends.so";

@@ -8,11 +8,13 @@
 #include "cli/orchestrator/local/orchestrator.hpp"
 #include "cli/orchestrator/local/stack.hpp"
 #include "cli/orchestrator/local/streams.hpp"
+#include "cli/targets/certificates.hpp"
 #include "cli/targets/config_file.hpp"
 #include "cli/targets/control_target.hpp"
 #include "cli/targets/once.hpp"
 #include "cli/targets/releases.hpp"
 #include "cli/targets/settings_target.hpp"
+#include "cli/targets/volumes.hpp"
 #include "cli/targets/workloads.hpp"
 #include "core/process.hpp"
 
@@ -204,6 +206,18 @@ Result<std::unique_ptr<ops::Target>> make_release_target(App& app)
     return std::make_unique<ops::ReleaseTarget>(*releases);
 }
 
+Result<std::unique_ptr<ops::Target>> make_volume_target(App& app)
+{
+    TRY_ASSIGN(Volumes * volumes, app.volumes());
+    return std::make_unique<ops::VolumeTarget>(*volumes);
+}
+
+Result<std::unique_ptr<ops::Target>> make_certificate_target(App& app)
+{
+    TRY_ASSIGN(Certificates * certificates, app.certificates());
+    return std::make_unique<ops::CertificateTarget>(*certificates);
+}
+
 CheckResult agents_reachable(App& app, const Context&)
 {
     const auto agents = app.agents();
@@ -258,6 +272,16 @@ void wire(App& app)
                    only_cluster(a, connection, ErrorKind::refused, "releases, autoscalers and the like"));
         return make_cluster_releases(a, *cluster);
     });
+    app.volumes_slot.set([connection](App& a) -> Result<std::unique_ptr<Volumes>> {
+        TRY_ASSIGN(const Cluster* cluster,
+                   only_cluster(a, connection, ErrorKind::refused, "claims on volumes"));
+        return make_cluster_volumes(a, *cluster);
+    });
+    app.certificates_slot.set([connection](App& a) -> Result<std::unique_ptr<Certificates>> {
+        TRY_ASSIGN(const Cluster* cluster,
+                   only_cluster(a, connection, ErrorKind::refused, "managed certificates"));
+        return make_cluster_certificates(a, *cluster);
+    });
     const std::shared_ptr<ClusterRecords> records = make_cluster_records(app, connection);
     app.operations_slot.set([connection, records](App& a) -> Result<std::unique_ptr<Operations>> {
         auto operations = std::make_unique<Operations>(a);
@@ -268,6 +292,8 @@ void wire(App& app)
         operations->add_target("settings", make_settings_target);
         operations->add_target("kubernetes", make_cluster_target);
         operations->add_target("releases", make_release_target);
+        operations->add_target("volumes", make_volume_target);
+        operations->add_target("certificates", make_certificate_target);
         if (const auto context = a.context();
             context && (*context)->orchestrator == OrchestratorKind::kubernetes) {
             operations->set_locks(make_cluster_locks(a, connection));

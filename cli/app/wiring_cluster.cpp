@@ -2,10 +2,12 @@
 #include "cli/app/wiring_cluster.hpp"
 
 #include "cli/app/module.hpp"
+#include "cli/orchestrator/kubernetes/certificates.hpp"
 #include "cli/orchestrator/kubernetes/orchestrator.hpp"
 #include "cli/orchestrator/kubernetes/releases.hpp"
 #include "cli/orchestrator/kubernetes/settings.hpp"
 #include "cli/orchestrator/kubernetes/streams.hpp"
+#include "cli/orchestrator/kubernetes/volumes.hpp"
 #include "cli/targets/lease_store.hpp"
 #include "core/hash.hpp"
 #include "core/kube/api.hpp"
@@ -196,6 +198,20 @@ Result<std::unique_ptr<Releases>> make_cluster_releases(App& app, const Cluster&
     TRY_ASSIGN(Orchestrator * orchestrator, app.orchestrator());
     TRY_ASSIGN(auto identity, orchestrator->identity(app.deadline(k_limit)));
     return kubernetes::make_releases(cluster.api, cluster.name_space, std::move(identity));
+}
+
+Result<std::unique_ptr<Volumes>> make_cluster_volumes(App& app, const Cluster& cluster)
+{
+    TRY_ASSIGN(Orchestrator * orchestrator, app.orchestrator());
+    TRY_ASSIGN(auto identity, orchestrator->identity(app.deadline(k_limit)));
+    return kubernetes::make_volumes(cluster.api, cluster.name_space, std::move(identity));
+}
+
+Result<std::unique_ptr<Certificates>> make_cluster_certificates(App& app, const Cluster& cluster)
+{
+    TRY_ASSIGN(Orchestrator * orchestrator, app.orchestrator());
+    TRY_ASSIGN(auto identity, orchestrator->identity(app.deadline(k_limit)));
+    return kubernetes::make_certificates(cluster.api, cluster.name_space, std::move(identity));
 }
 
 std::unique_ptr<ClusterRecords> make_cluster_records(App& app, std::shared_ptr<ClusterConnection> cluster)

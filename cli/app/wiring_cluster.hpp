@@ -5,11 +5,13 @@
 #include "cli/app/app.hpp"
 #include "cli/backend/agent.hpp"
 #include "cli/ops/lock.hpp"
+#include "cli/orchestrator/certificates.hpp"
 #include "cli/orchestrator/endpoints.hpp"
 #include "cli/orchestrator/orchestrator.hpp"
 #include "cli/orchestrator/releases.hpp"
 #include "cli/orchestrator/settings.hpp"
 #include "cli/orchestrator/streams.hpp"
+#include "cli/orchestrator/volumes.hpp"
 #include "cli/targets/cluster_records.hpp"
 #include "core/kube/api.hpp"
 
@@ -46,6 +48,8 @@ Result<std::unique_ptr<InstanceStreams>> make_cluster_streams(App& app, const Cl
 Result<std::unique_ptr<ServiceSettings>> make_cluster_settings(App& app, const Cluster& cluster);
 Result<std::unique_ptr<Endpoints>> make_cluster_endpoints(const Cluster& cluster);
 Result<std::unique_ptr<Releases>> make_cluster_releases(App& app, const Cluster& cluster);
+Result<std::unique_ptr<Volumes>> make_cluster_volumes(App& app, const Cluster& cluster);
+Result<std::unique_ptr<Certificates>> make_cluster_certificates(App& app, const Cluster& cluster);
 // The record of operations in the cluster itself.
 std::unique_ptr<ClusterRecords> make_cluster_records(App& app, std::shared_ptr<ClusterConnection> cluster);
 std::unique_ptr<ops::LockStore> make_cluster_locks(App& app, std::shared_ptr<ClusterConnection> cluster);

@@ -4,6 +4,7 @@
 #include "core/http.hpp"
 #include "core/kube/streams.hpp"
 #include "core/kube/transport.hpp"
+#include "core/tls_peer.hpp"
 
 #include <dlfcn.h>
 #include <filesystem>
@@ -47,6 +48,11 @@ class Backends final : public BackendModule {
                                                 std::unique_ptr<kube::Credentials> credentials) override
     {
         return kube::make_streams(access, std::move(credentials));
+    }
+    Result<std::vector<CertificateInfo>> served_certificates(const TlsEndpoint& endpoint,
+                                                             Deadline deadline) override
+    {
+        return conduit::served_certificates(endpoint, deadline);
     }
 };
 

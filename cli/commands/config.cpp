@@ -240,7 +240,7 @@ Noun config()
                               "conduitctl config get --map redis-config",
                               "conduitctl config get providers/openai/weight"},
                  .covers = {"C-rb-cache-4", "C-tune-cache-1", "C-env-2", "C-env-3", "C-env-4", "C-env-5",
-                            "C-env-6"},
+                            "C-env-6", "C-env-7", "C-env-8"},
                  .backends = {"agent", "kubernetes"}},
                 [](Flags& f, PathOptions& o) {
                     f.arg("PATH", o.path, "Key of a ConfigMap, or path of the agents' setting").optional();
@@ -260,7 +260,8 @@ Noun config()
                               "audio.yaml:AudioService.Providers.OpenAI.Enabled=false --restart-files"},
                  .covers = {"A-prov-weights-1", "A-prov-disable-1", "A-tune-timeout-1", "A-tune-timeout-2",
                             "A-tune-batch-1", "A-tune-batch-2", "C-tune-cache-2", "C-tune-cache-3",
-                            "C-tune-cache-4", "C-tune-cache-5", "C-tune-cache-6"},
+                            "C-tune-cache-4", "C-tune-cache-5", "C-tune-cache-6", "C-tune-tts-1",
+                            "C-tune-tts-2", "C-tune-tts-3", "C-tune-tts-4", "A-ts-lat-10"},
                  .backends = {"agent", "kubernetes"}},
                 [](Flags& f, EditOptions& o) {
                     f.rest("SETTING", o.words,

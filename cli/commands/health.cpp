@@ -4,6 +4,7 @@
 #include "cli/commands/all.hpp"
 #include "cli/commands/provider_merge.hpp"
 #include "cli/commands/support.hpp"
+#include "cli/orchestrator/orchestrator.hpp"
 
 #include <algorithm>
 #include <fmt/format.h>
@@ -189,8 +190,38 @@ Report finding_report(std::vector<Finding> findings)
     return report;
 }
 
+Result<> check_pods(App& app, std::vector<Finding>& out)
+{
+    TRY_ASSIGN(Orchestrator * orchestrator, app.orchestrator());
+    TRY_ASSIGN(const auto instances, orchestrator->instances("", app.deadline(k_read_timeout)));
+    std::size_t ready = 0, meant = 0;
+    for (const auto& one : instances) {
+        if (one.state == InstanceState::exited && one.problem.empty())
+            continue; // a job that has ended well
+        ++meant;
+        ready += one.ready ? 1U : 0U;
+        if (one.ready || one.state == InstanceState::draining)
+            continue;
+        const bool stuck = !one.problem.empty() || one.state == InstanceState::crash_loop;
+        out.push_back({"pods",
+                       stuck || one.state == InstanceState::not_ready ? Level::alert : Level::degraded,
+                       fmt::format("{} is {}{}{}", one.name, state_name(one.state),
+                                   one.problem.empty() ? "" : ": ", one.problem),
+                       "conduitctl logs " + one.name});
+    }
+    out.push_back({"pods", instances.empty() ? Level::unknown : Level::ok,
+                   instances.empty() ? "nothing runs" : fmt::format("{} of {} ready", ready, meant), ""});
+    return {};
+}
+
 Result<Report> health_run(App& app, const HealthOptions& o)
 {
+    std::vector<Finding> findings;
+    const auto of_pods = [](const std::string& check) { return std::string_view("pods").starts_with(check); };
+    if (std::ranges::any_of(o.checks, of_pods))
+        TRY(check_pods(app, findings));
+    if (!o.checks.empty() && std::ranges::all_of(o.checks, of_pods))
+        return finding_report(std::move(findings)); // the agents have no say in that
     TRY_ASSIGN(const auto replicas, get_all(app, "/admin/v1/replica"));
     TRY_ASSIGN(const auto providers, get_all(app, "/admin/v1/providers"));
     std::vector<JsonBox> provider_bodies;
@@ -199,7 +230,6 @@ Result<Report> health_run(App& app, const HealthOptions& o)
     TRY_ASSIGN(const auto summary, get(app, "/admin/v1/summary", {{"seconds", "300"}}));
     TRY_ASSIGN(const auto pools, get_all(app, "/admin/v1/pool"));
     TRY_ASSIGN(const auto state, get(app, "/admin/v1/state"));
-    std::vector<Finding> findings;
     check_replicas(replicas, findings);
     check_providers(merged_providers(provider_bodies), findings);
     check_traffic(*summary, findings);
@@ -226,10 +256,11 @@ Noun health()
                  "the runbook. Exit 13 when one is beyond its limit.",
          .examples = {"conduitctl health", "conduitctl health provider pool -o json"},
          .also = {ErrorKind::breached},
-         .covers = {"A-overview-5", "A-rec-verify-1", "C-health-1", "E-err-health-1"},
-         .backends = {"agent"}},
+         .covers = {"A-overview-5", "A-rec-verify-1", "C-health-1", "E-chk-7", "E-err-health-1"},
+         .backends = {"agent", "orchestrator"}},
         [](Flags& f, HealthOptions& o) {
-            f.rest("CHECK", o.checks, "Only checks that begin so: replicas, provider, pool, cache, limits");
+            f.rest("CHECK", o.checks,
+                   "Only checks that begin so: replicas, provider, pool, cache, limits; or pods");
         },
         health_run);
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/commands/all.hpp"
+#include "cli/commands/net_ping.hpp"
 #include "cli/commands/support.hpp"
 #include "cli/orchestrator/endpoints.hpp"
 #include "core/text.hpp"
@@ -94,24 +95,24 @@ Result<Report> endpoints(App& app, const EndpointsOptions& o)
 
 Noun net()
 {
-    return {
-        .name = "net",
-        .summary = "Where traffic goes",
-        .group = Group::seeing,
-        .verbs = {verb<EndpointsOptions>(
-            {.name = "endpoints",
-             .summary = "Show the addresses a service sends traffic to",
-             .text =
-                 "Ready ones and those that are not, with their instances, as EndpointSlices say it. Exit 13 "
-                 "when no address is ready, with the reason.",
-             .examples = {"conduitctl net endpoints conduit-audio-service"},
-             .also = {ErrorKind::breached},
-             .covers = {"A-apx-4"},
-             .backends = {"kubernetes"}},
-            [](Flags& f, EndpointsOptions& o) {
-                f.arg("SERVICE", o.service, "The service").complete(service_completer());
-            },
-            endpoints)}};
+    return {.name = "net",
+            .summary = "Where traffic goes",
+            .group = Group::seeing,
+            .verbs = {ping_verb(),
+                      verb<EndpointsOptions>(
+                          {.name = "endpoints",
+                           .summary = "Show the addresses a service sends traffic to",
+                           .text = "Ready ones and those that are not, with their instances, as "
+                                   "EndpointSlices say it. Exit 13 "
+                                   "when no address is ready, with the reason.",
+                           .examples = {"conduitctl net endpoints conduit-audio-service"},
+                           .also = {ErrorKind::breached},
+                           .covers = {"A-apx-4"},
+                           .backends = {"kubernetes"}},
+                          [](Flags& f, EndpointsOptions& o) {
+                              f.arg("SERVICE", o.service, "The service").complete(service_completer());
+                          },
+                          endpoints)}};
 }
 
 } // namespace conduit::commands

@@ -49,12 +49,14 @@ Result<Report> ps_run(App& app, const PsOptions& o)
 
 Noun ps()
 {
-    return standalone<PsOptions>(Group::instances,
-                                 {.name = "ps",
-                                  .summary = "List the instances and their state",
-                                  .examples = {"conduitctl ps", "conduitctl ps agent -o wide"},
-                                  .backends = {"orchestrator"}},
-                                 ps_flags, ps_run);
+    return standalone<PsOptions>(
+        Group::instances,
+        {.name = "ps",
+         .summary = "List the instances and their state",
+         .examples = {"conduitctl ps", "conduitctl ps agent -o wide"},
+         .covers = {"A-em-fail-1", "C-arch-2", "C-rb-tts-6", "C-rb-cache-2", "E-db-status-1"},
+         .backends = {"orchestrator"}},
+        ps_flags, ps_run);
 }
 
 } // namespace conduit::commands

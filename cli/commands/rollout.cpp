@@ -258,7 +258,7 @@ Noun rollout()
                  .examples = {"conduitctl rollout precheck",
                               "conduitctl rollout precheck --workload conduit-api"},
                  .also = also_refused({ErrorKind::breached}),
-                 .covers = {"E-roll-pre-2"},
+                 .covers = {"E-roll-pre-2", "E-roll-pre-4"},
                  .backends = {"kubernetes"}},
                 workload_flags, precheck_run),
             verb<StatusOptions>(

@@ -152,9 +152,21 @@ struct RestartOptions {
     std::string workload = "agent";
     std::vector<std::string> instances;
     bool unhealthy = false;
+    Duration unready_for{60'000};
+    std::optional<int> most;
     std::optional<Duration> drain;
     ops::ChangeOptions change;
 };
+
+// A crash loop, or running and not ready for a while. What starts is left alone, as is what has ended: their
+// phase says nothing of their health.
+bool is_unhealthy(const Instance& instance, WallTime now, Duration unready_for)
+{
+    if (instance.state == InstanceState::crash_loop)
+        return true;
+    return instance.state == InstanceState::not_ready &&
+           (!instance.unready_since || now - *instance.unready_since >= unready_for);
+}
 
 Result<Report> restart_run(App& app, const RestartOptions& o)
 {
@@ -165,7 +177,8 @@ Result<Report> restart_run(App& app, const RestartOptions& o)
     std::vector<std::string> chosen = o.instances;
     for (const auto& instance : all) {
         known.push_back(instance.name);
-        if (o.unhealthy && !instance.ready)
+        const bool room = !o.most || chosen.size() < static_cast<std::size_t>(*o.most);
+        if (o.unhealthy && room && is_unhealthy(instance, app.clock().now(), o.unready_for))
             chosen.push_back(instance.name);
     }
     for (const auto& name : chosen)
@@ -175,7 +188,7 @@ Result<Report> restart_run(App& app, const RestartOptions& o)
     if (o.unhealthy && chosen.empty()) {
         Report report;
         report.data = Json{{"operation", nullptr}, {"changed", false}, {"verdict", "ok"}, {"verified", true}};
-        report.notes = {"every instance is ready: nothing to restart"};
+        report.notes = {"no instance is unhealthy: nothing to restart"};
         return report;
     }
     TRY_ASSIGN(ops::WorkloadTarget * target, workload_target(app));
@@ -207,7 +220,8 @@ Noun scale()
                  .text = "Done when so many are ready by the orchestrator's word and each answers "
                          "by itself.",
                  .examples = {"conduitctl scale to 5 --yes"},
-                 .covers = {"A-scale-up-1", "A-scale-down-1", "E-err-scale-1"},
+                 .covers = {"A-scale-up-1", "A-scale-down-1", "A-scale-down-2", "A-em-fail-5", "A-ts-err-10",
+                            "A-ts-lat-8", "A-ts-lat-12", "C-scale-1", "E-err-scale-1"},
                  .backends = {"orchestrator"}},
                 [](Flags& f, ScaleOptions& o) {
                     f.arg("REPLICAS", o.replicas, "How many").between(0, 1000);
@@ -240,13 +254,15 @@ Noun restart()
          .undo = Undo::none,
          .text = "A new instance is ready before the old one drains, so that no request is cut. "
                  "Realtime sessions have as long as the replica drains (30 s unless its configuration says "
-                 "otherwise); with --drain so long. Those left are closed with 1001 (going away).",
+                 "otherwise); with --drain so long. Those left are closed with 1001 (going away). "
+                 "--unhealthy chooses crash loops and what has not been ready for a while, never what "
+                 "starts; in a cluster each is evicted, so that disruption budgets hold.",
          .examples = {"conduitctl restart --yes", "conduitctl restart --drain=5m --yes",
                       "conduitctl restart --instance agent-2 --reason \"memory growth\"",
                       "conduitctl restart --unhealthy"},
          .omitted = {{ErrorKind::stale, "writes no field that could have moved"},
                      {ErrorKind::rolled_back, "it cannot be taken back: 10"}},
-         .covers = {"A-ts-mem-7", "E-mem-relief-1"},
+         .covers = {"A-ts-mem-7", "C-rb-tts-7", "E-mem-relief-1"},
          .backends = {"orchestrator"}},
         [](Flags& f, RestartOptions& o) {
             f.opt("--workload", o.workload, "Which workload")
@@ -255,7 +271,9 @@ Noun restart()
             f.opt("--instance", o.instances, "Only this one; may be given again")
                 .value("NAME")
                 .complete(instance_completer());
-            f.flag("--unhealthy", o.unhealthy, "Only those that are not ready");
+            f.flag("--unhealthy", o.unhealthy, "Only those in a crash loop or long not ready");
+            f.opt("--unready-for", o.unready_for, "With --unhealthy: not ready for so long");
+            f.opt("--max", o.most, "With --unhealthy: at most so many").between(1, 1000);
             drain_flag(f, o.drain, "How long each old one may drain, realtime sessions included");
             change_flags(f, o.change);
         },

@@ -188,6 +188,7 @@ Result<Report> change_control(App& app, ControlChange change, const ops::ChangeO
     intent.undo = change.reversible ? ops::UndoKind::exact : ops::UndoKind::none;
     intent.lines = std::move(change.lines);
     intent.watch = std::move(change.watch);
+    intent.rollback = change.rollback;
     ops::Step step;
     step.resource = std::move(change.resource);
     step.summary = std::move(change.shown);

@@ -63,6 +63,7 @@ struct ControlChange {
     std::string verify = "every replica applies the revision";
     std::string undo = "the override before it is put back";
     bool reversible = true;
+    bool rollback = true; // false: what could not be verified stands all the same
     std::string watch;
 };
 // --drain[=DUR] of the verbs that take something out of use.

@@ -37,6 +37,7 @@ struct Instance {
     std::string revision;  // of what it was started with: a fingerprint, an image, a template hash
     std::optional<LastExit> last_exit;
     std::string problem; // why it will not become ready by itself; "" when nothing speaks against it
+    std::optional<WallTime> unready_since; // of one that runs and is not ready, where it is known
 };
 
 // A Deployment, a service, a group of processes.
@@ -46,6 +47,16 @@ struct Workload {
     int ready = 0;
     int running = 0; // alive, the draining ones included
     bool scalable = true;
+    bool remembers = false;        // can keep how many were wanted before it was stopped
+    std::optional<int> remembered; // so many, while it is stopped
+};
+
+struct ContainerUsage {
+    std::string container;
+    double cpu_cores = 0;
+    std::uint64_t memory_bytes = 0;
+    std::optional<double> cpu_request, cpu_limit; // cores; nullopt: none is set
+    std::optional<std::uint64_t> memory_request, memory_limit;
 };
 
 struct Usage { // of one instance, between two samples
@@ -55,6 +66,7 @@ struct Usage { // of one instance, between two samples
     std::uint64_t memory_bytes = 0;
     std::uint64_t threads = 0;
     std::uint64_t open_files = 0;
+    std::vector<ContainerUsage> containers; // where an instance has any
 };
 
 struct OrchestratorEvent {
@@ -67,10 +79,15 @@ struct OrchestratorEvent {
 struct ScaleRequest {
     std::string workload;
     int replicas = 0;
-    std::optional<int> expected;   // stale unless this many are wanted now
-    std::string key;               // a repeated key is answered as the first time
-    bool wait = true;              // until so many are ready and no other runs
-    std::function<void()> on_sent; // it has left, and no answer was read yet
+    std::optional<int> expected; // stale unless this many are wanted now
+    struct Remember {
+        std::optional<int> expected; // stale unless so many are remembered now
+        std::optional<int> replicas; // nullopt: nothing any more
+    };
+    std::optional<Remember> remember; // written together with the number
+    std::string key;                  // a repeated key is answered as the first time
+    bool wait = true;                 // until so many are ready and no other runs
+    std::function<void()> on_sent;    // it has left, and no answer was read yet
 };
 
 struct RestartRequest {
@@ -95,12 +112,17 @@ struct LogLine {
     std::string text; // without its line end
 };
 
+// A line's own word for how bad it is; one without any is `none`.
+enum class LogLevel : std::uint8_t { none, debug, info, warning, error, fatal };
+
 struct LogQuery {
     std::string workload;               // empty: any
     std::vector<std::string> instances; // empty: all; a single name may be a workload's as well
     std::optional<WallTime> since;      // lines whose time is not known are kept
     std::optional<std::size_t> tail;    // the last so many of each instance
     std::string grep;                   // a POSIX extended expression; empty: every line
+    LogLevel level = LogLevel::none;    // only lines at least so bad, with those that belong to them
+    bool previous = false;              // also of containers that ended before those that run
     bool follow = false;
 };
 using LogSink = std::function<bool(const LogLine&)>; // false ends it

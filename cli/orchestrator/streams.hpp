@@ -10,6 +10,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -21,6 +22,7 @@ struct StreamPlace {
     std::string instance;
     std::string container; // the one asked for, else the instance's default; "" where there are none
     bool ready = false;
+    std::optional<Duration> patience; // so long may it not answer before it is ended for that; nullopt: ever
 };
 
 struct ExecRequest {

@@ -228,11 +228,18 @@ Result<> see_everything_blocked(Agents& agents, Clock& clock, EffectLimits limit
                           .body = Json{{"text", "Good morning, how are you today?"}, {"age_group", "adult"}}};
     return wait_until(
         clock, limits, "harmless text refused", progress, [&]() -> Result<std::optional<std::string>> {
-            TRY_ASSIGN(const auto bodies, all_answers(agents, probe, limits.deadline));
-            for (const auto& body : bodies)
-                if (json_bool_or(*body, "allowed", true))
-                    return fail(ErrorKind::unverified, "a replica still allows harmless text");
-            return std::optional(fmt::format("by {} of {} replicas", bodies.size(), bodies.size()));
+            const auto answers = agents.ask_all(probe, limits.deadline);
+            std::vector<std::string> wrong; // what does not answer may serve all the same
+            for (const auto& answer : answers)
+                if (!answer.body)
+                    wrong.push_back(fmt::format("{} does not answer", answer.replica.name));
+                else if (json_bool_or(**answer.body, "allowed", true))
+                    wrong.push_back(fmt::format("{} still allows harmless text", answer.replica.name));
+            if (answers.empty())
+                wrong.emplace_back("no replica was found");
+            if (!wrong.empty())
+                return fail(ErrorKind::unverified, join(wrong, ", "));
+            return std::optional(fmt::format("by {} of {} replicas", answers.size(), answers.size()));
         });
 }
 

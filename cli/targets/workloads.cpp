@@ -15,10 +15,15 @@ constexpr Duration k_patience{10'000};
 constexpr Duration k_last_look{50}; // a look needs some of the time that is left
 constexpr int k_most_replicas = 10'000;
 
+bool is_remembered(const std::string& path)
+{
+    return path.ends_with("/remembered");
+}
+
 Result<std::string> workload_of_path(const std::string& path)
 {
     const auto parts = split(path, '/');
-    if (parts.size() == 3 && parts[0] == "workloads" && parts[2] == "replicas")
+    if (parts.size() == 3 && parts[0] == "workloads" && (parts[2] == "replicas" || is_remembered(path)))
         return parts[1];
     return fail(ErrorKind::internal, fmt::format("workloads have no field '{}'", path));
 }
@@ -29,6 +34,14 @@ Result<int> replicas_of(const Json& value, const std::string& path)
         return fail(ErrorKind::usage,
                     fmt::format("{} must be a whole number, not {}", path, show_value(value)));
     return value.get<int>();
+}
+
+Result<std::optional<int>> remembered_of(const Json& value, const std::string& path)
+{
+    if (value.is_null())
+        return std::optional<int>{};
+    TRY_ASSIGN(const int replicas, replicas_of(value, path));
+    return std::optional(replicas);
 }
 
 Result<Workload> find_workload(const std::vector<Workload>& workloads, const std::string& name)
@@ -87,7 +100,10 @@ Result<FieldMap> WorkloadTarget::observe(std::span<const std::string> paths, Dea
     for (const auto& path : paths) {
         TRY_ASSIGN(const std::string name, workload_of_path(path));
         TRY_ASSIGN(const Workload workload, find_workload(workloads, name));
-        fields[path].value = Json(workload.wanted);
+        if (is_remembered(path))
+            fields[path].value = workload.remembered ? Json(*workload.remembered) : Json();
+        else
+            fields[path].value = Json(workload.wanted);
     }
     return fields;
 }
@@ -99,7 +115,8 @@ Result<Applied> WorkloadTarget::apply(const WriteContext& context, const Step& s
 
 Result<Applied> WorkloadTarget::scale(const WriteContext& context, const Step& step)
 {
-    if (step.fields.size() != 1 || !step.action.empty())
+    const bool remembers = step.fields.size() == 2 && is_remembered(step.fields.back().path);
+    if ((step.fields.size() != 1 && !remembers) || !step.action.empty())
         return fail(ErrorKind::internal, "a step on workloads writes one field");
     const auto& field = step.fields.front();
     ScaleRequest request;
@@ -107,6 +124,12 @@ Result<Applied> WorkloadTarget::scale(const WriteContext& context, const Step& s
     TRY_ASSIGN(request.replicas, replicas_of(*field.after, field.path));
     TRY_ASSIGN(request.expected, replicas_of(*field.before, field.path));
     request.key = context.key.text();
+    if (remembers) {
+        const auto& other = step.fields.back();
+        request.remember.emplace();
+        TRY_ASSIGN(request.remember->expected, remembered_of(*other.before, other.path));
+        TRY_ASSIGN(request.remember->replicas, remembered_of(*other.after, other.path));
+    }
     request.wait = false;
     request.on_sent = context.sent;
     TRY(orchestrator_.scale(request, {}, context.deadline));
@@ -177,9 +200,13 @@ Result<> WorkloadTarget::verify_scaled(const Step& step, Deadline deadline, Prog
             return fail(ErrorKind::failed,
                         fmt::format("{} replicas of {} are wanted again, not {}", now.wanted, name, wanted),
                         "Something else scales it too: conduitctl autoscale show");
-        if (now.wanted == wanted && now.ready == wanted && now.running == wanted)
-            return probe_all(name, deadline);
         TRY_ASSIGN(const auto instances, orchestrator_.instances(name, deadline));
+        // Stopped is what has nothing left that could write: those that drain count too.
+        const bool gone = wanted > 0 || std::ranges::all_of(instances, [](const Instance& i) {
+                              return i.state == InstanceState::exited;
+                          });
+        if (now.wanted == wanted && now.ready == wanted && now.running == wanted && gone)
+            return probe_all(name, deadline);
         for (const auto& instance : instances)
             if (instance.state == InstanceState::crash_loop && instance.problem.empty())
                 return fail(ErrorKind::failed, fmt::format("{} does not stay alive", instance.name),
@@ -248,6 +275,8 @@ Result<Facts> WorkloadTarget::facts(const Plan& plan, Deadline deadline)
     facts.then = facts.now;
     for (const auto& step : plan.steps) {
         for (const auto& field : step.fields) {
+            if (is_remembered(field.path))
+                continue;
             TRY_ASSIGN(const std::string name, workload_of_path(field.path));
             TRY_ASSIGN(const int replicas, replicas_of(*field.after, field.path));
             for (auto& fact : facts.then.workloads) {
@@ -281,6 +310,39 @@ Intent scale_intent(WorkloadTarget& target, const std::string& workload, int rep
     intent.tier = replicas == 0 ? Tier::severe : Tier::moderate;
     intent.steps.push_back(std::move(step));
     intent.watch = "conduitctl ps " + workload;
+    return intent;
+}
+
+namespace {
+
+Intent remembering(WorkloadTarget& target, const std::string& workload, int replicas,
+                   const std::optional<int>& remembered)
+{
+    auto intent = scale_intent(target, workload, replicas);
+    intent.steps.front().fields.push_back({.path = fmt::format("workloads/{}/remembered", workload),
+                                           .after = remembered ? Json(*remembered) : Json()});
+    return intent;
+}
+
+} // namespace
+
+Intent stop_intent(WorkloadTarget& target, const Workload& workload)
+{
+    auto intent = remembering(target, workload.name, 0, workload.wanted);
+    intent.verb = "stop";
+    intent.summary = fmt::format("stop {} and remember its {} replicas", workload.name, workload.wanted);
+    intent.steps.front().verify = "no instance is left, not even a draining one";
+    intent.steps.front().undo = "as many as there were";
+    return intent;
+}
+
+Intent start_intent(WorkloadTarget& target, const std::string& workload, int replicas)
+{
+    auto intent = remembering(target, workload, replicas, std::nullopt);
+    intent.verb = "start";
+    intent.summary = fmt::format("start {} with {} replicas", workload, replicas);
+    intent.tier = Tier::moderate;
+    intent.steps.front().undo = "is stopped again";
     return intent;
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The workloads of an orchestrator as a target of changes: "workloads/NAME/replicas" is a field, "restart" an
-// action.
+// The workloads of an orchestrator as a target of changes: "workloads/NAME/replicas" is a field, as is
+// "workloads/NAME/remembered" beside it (how many there were before it was stopped); "restart" is an action.
 #pragma once
 
 #include "cli/ops/target.hpp"
@@ -57,6 +57,9 @@ class WorkloadTarget : public Target {
 
 // `scale to`: NAME to so many. Scope workload/NAME.
 Intent scale_intent(WorkloadTarget& target, const std::string& workload, int replicas);
+// `stop`: none, remembering how many there were; `start`: so many again, remembering nothing.
+Intent stop_intent(WorkloadTarget& target, const Workload& workload);
+Intent start_intent(WorkloadTarget& target, const std::string& workload, int replicas);
 // `restart`: the named instances, or all of the workload one after the other.
 Intent restart_intent(WorkloadTarget& target, const std::string& workload,
                       const std::vector<std::string>& instances, std::optional<Duration> drain = {});

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <unistd.h>
 
 namespace conduit::test {
 namespace {
@@ -93,6 +94,11 @@ void add_agent_reads(std::vector<Case>& out)
         {.verb = "blocklist ls", .words = {"blocklist", "ls"}, .faults = read},
         {.verb = "safety status", .words = {"safety", "status"}, .faults = read},
         {.verb = "safety rules", .words = {"safety", "rules"}, .faults = read},
+        {.verb = "safety rules verify",
+         .words = {"safety", "rules", "verify", "--approved", "FILE"},
+         .faults = read,
+         .more = {{differs, [](Stage& s) { s.write("FILE", R"([{"name":"x","pattern":"y"}])"); }}},
+         .content = "[]"},
         {.verb = "safety test",
          .words = {"safety", "test", "good morning"},
          .faults = read,
@@ -127,6 +133,19 @@ void add_workload_reads(std::vector<Case>& out)
                        .faults = &workload_read_faults()});
 }
 
+void add_wait(std::vector<Case>& out)
+{
+    out.push_back({.verb = "wait",
+                   .words = {"wait", "agent"},
+                   .faults = &workload_read_faults(),
+                   .more = {{unverified,
+                             [](Stage& s) {
+                                 s.world.orchestrator.unready = 1;
+                                 s.words.insert(s.words.end(), {"--timeout", "1ms"});
+                             }},
+                            {breached, [](Stage& s) { s.world.orchestrator.most_alive = 1; }}}});
+}
+
 void add_streams(std::vector<Case>& out)
 {
     const Inject cut_off = [](Stage& s) {
@@ -138,6 +157,7 @@ void add_streams(std::vector<Case>& out)
             s.words.insert(std::ranges::find(s.words, "--"), more.begin(), more.end());
         };
     };
+    const auto ends_with = [](int code) { return [=](Stage& s) { s.world.streams.ends_with = code; }; };
     out.push_back({.verb = "exec",
                    .words = {"exec", "agent", "--", "true"},
                    .faults = &stream_change_faults(),
@@ -148,6 +168,15 @@ void add_streams(std::vector<Case>& out)
                    .words = {"cp", "FILE", "agent:copy"},
                    .faults = &stream_change_faults(),
                    .content = "some text\n"});
+    out.push_back({.verb = "net ping",
+                   .words = {"net", "ping", "agent", "redis:6379"},
+                   .faults = &stream_read_faults(),
+                   .more = {{refused, ends_with(64)}, {breached, ends_with(1)}},
+                   .before = ends_with(0)});
+    out.push_back({.verb = "dump",
+                   .words = {"dump", "agent", "--kind", "threads", "--pid", std::to_string(::getpid()),
+                             "--out", "FILE.dump", "-y"},
+                   .faults = &stream_change_faults()});
     out.push_back({.verb = "forward",
                    .words = {"forward", "agent", "0:9", "--timeout", "1ms"},
                    .faults = &stream_read_faults()});
@@ -228,6 +257,22 @@ Faults only_of(const std::string& verb)
                      s.words.insert(s.words.end(), {"--for", "1h"});
                      agent_change_faults().at(rolled_back)(s);
                  }}};
+    if (verb == "safety emergency") // a set of texts that are not judged as they should be
+        return {{breached, [](Stage& s) {
+                     s.write("FILE", "- {text: good morning, blocked: true}\n");
+                     s.world.app.run({"safety", "emergency", "on", "-y"});
+                     s.words = {"safety",
+                                "emergency",
+                                "off",
+                                "--approve",
+                                "jonas",
+                                "--confirm",
+                                "emergency",
+                                "--reason",
+                                "repaired",
+                                "--labelled",
+                                s.file("FILE").string()};
+                 }}};
     if (verb == "undo")
         return {{rolled_back, [](Stage& s) {
                      for (const auto* weight : {"50", "60"})
@@ -243,8 +288,8 @@ void add_changes(std::vector<Case>& out)
     for (const auto& row : change_rows()) {
         if (row.variant)
             continue;
-        const bool workload =
-            row.verb.starts_with("scale") || row.verb == "restart" || row.verb == "rollout restart";
+        const bool workload = row.verb.starts_with("scale") || row.verb == "restart" ||
+                              row.verb == "rollout restart" || row.verb == "stop" || row.verb == "start";
         const auto* faults = workload ? &workload_change_faults() : &agent_change_faults();
         out.push_back({.verb = row.verb,
                        .words = row.words,
@@ -428,10 +473,13 @@ const std::vector<Case>& exit_code_cases()
         std::vector<Case> all;
         add_agent_reads(all);
         add_workload_reads(all);
+        add_wait(all);
         add_streams(all);
         add_release_reads(all);
         add_changes(all);
         add_cluster(all);
+        for (auto& one : volume_cases())
+            all.push_back(std::move(one));
         add_records(all);
         add_contexts(all);
         add_documents(all);

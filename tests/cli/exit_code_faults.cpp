@@ -278,6 +278,28 @@ const Faults& cluster_change_faults()
     return faults;
 }
 
+Faults patch_faults(const std::string& where, Inject stale_by)
+{
+    Faults more{{failed, cluster_says("PATCH", where, k_broken)},
+                {refused, protect},
+                {auth, cluster_says("PATCH", where, k_forbidden)},
+                {unreachable, cluster_says("", "", fail(unreachable, "nobody listens"))},
+                {locked, [](Stage& s) { s.hold_every_lock(); }},
+                {partial,
+                 [where](Stage& s) {
+                     s.world.cluster_fault = [&s, where](const kube::Call& call) -> ClusterReply {
+                         if (call.method == "PATCH" && call.path.contains(where))
+                             s.world.app.cancel.request();
+                         return std::nullopt;
+                     };
+                 }},
+                {unverified, with({"--no-wait"})},
+                {unknown, cluster_says("PATCH", where, fail(unknown, "the connection ended"))}};
+    if (stale_by)
+        more[stale] = std::move(stale_by);
+    return merged(common(), std::move(more));
+}
+
 const Faults& release_read_faults()
 {
     static const Faults faults = merged(common(), {{failed, releases_say("*", failed)},
@@ -349,7 +371,8 @@ void Stage::hold_every_lock()
     const ops::LockOwner jonas{.operator_name = "jonas", .host = "ops2", .reason = "a drill"};
     for (const auto* scope : {"providers", "pool", "cache", "limits", "blocklist", "safety", "config"})
         held.push_back(locks.acquire({"fake", scope}, jonas).value());
-    held.push_back(locks.acquire({"fake-local", "workload/agent"}, jonas).value());
+    for (const auto* scope : {"workload/agent", "volume/data", "certificate/web"})
+        held.push_back(locks.acquire({"fake-local", scope}, jonas).value());
     held.push_back(
         locks.acquire({"cluster at https://fake.test namespace production", "settings"}, jonas).value());
 }

@@ -3,7 +3,9 @@
 
 #include "cli/orchestrator/kubernetes/autoscalers.hpp"
 #include "cli/orchestrator/kubernetes/canary.hpp"
+#include "cli/orchestrator/kubernetes/revisions.hpp"
 #include "cli/orchestrator/kubernetes/usage.hpp"
+#include "cli/orchestrator/kubernetes/workload_settings.hpp"
 #include "core/text.hpp"
 
 #include <algorithm>
@@ -11,6 +13,7 @@
 #include <cmath>
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
+#include <set>
 
 namespace conduit::kubernetes {
 namespace {
@@ -327,6 +330,43 @@ ReleaseCheck check_budget(WorkloadApi& workloads, const Json& workload, Deadline
     return listed ? out : unknown("disruption budget", listed.error());
 }
 
+// What is there now is the way back of the version that comes: is it kept, and by which image?
+ReleaseCheck check_way_back(WorkloadApi& workloads, const Found& found, const std::vector<JsonBox>& pods,
+                            Deadline deadline)
+{
+    ReleaseCheck out{"way back", Verdict::failed, {}, {}};
+    const auto& spec = member(*found.object, "spec");
+    if (json_number_or(spec, "revisionHistoryLimit", 10) < 1) {
+        out.detail = fmt::format("{} keeps no earlier revision", name_of(*found.object));
+        out.hint = "Raise its revisionHistoryLimit: nothing could be undone.";
+        return out;
+    }
+    const auto kept = kept_templates(workloads, found, deadline);
+    if (!kept)
+        return unknown("way back", kept.error());
+    const auto* current = current_template(*kept, *found.object);
+    if (current == nullptr) {
+        out.verdict = Verdict::unknown;
+        out.detail = "the controller has not seen the last change yet";
+        return out;
+    }
+    std::set<std::string> digests;
+    for (const auto& pod : pods)
+        for (const auto& status : list_of(member(*pod, "status"), "containerStatuses"))
+            if (const auto digest = digest_of(status); !digest.empty())
+                digests.insert(digest);
+    std::vector<std::string> images;
+    for (const auto& [container, image] : images_of(*current->pods))
+        images.push_back(printable(image));
+    out.verdict = Verdict::passed;
+    out.detail = fmt::format(
+        "revision {} ({}{}) stays, conduitctl rollout undo; migrations of a database are "
+        "not undone",
+        current->number, join(images, ", "),
+        digests.empty() ? "" : ", " + join(std::vector<std::string>(digests.begin(), digests.end()), ", "));
+    return out;
+}
+
 Result<std::vector<ReleaseCheck>> precheck(WorkloadApi& workloads, const std::string& name, Deadline deadline)
 {
     TRY_ASSIGN(const auto found, find_release(workloads, name, deadline));
@@ -337,6 +377,7 @@ Result<std::vector<ReleaseCheck>> precheck(WorkloadApi& workloads, const std::st
     out.push_back(check_quota(workloads, *found.object, surge_of(*found.object), deadline));
     out.push_back(check_autoscaler(workloads, name, deadline));
     out.push_back(check_nodes(workloads, *found.object, resources_of(pod_spec), deadline));
+    out.push_back(check_way_back(workloads, found, pods, deadline));
     return out;
 }
 

@@ -84,6 +84,18 @@ Result<OrchestratorChange> restart_all(WorkloadApi& workloads, const Found& foun
     return out;
 }
 
+// Is another number to be remembered than is? stale: it is not what it was.
+Result<bool> changes_memory(const Json& object, const ScaleRequest& request, bool repeated)
+{
+    if (!request.remember || repeated)
+        return false;
+    const auto now = workload_of(object).remembered;
+    if (now != request.remember->expected)
+        return fail(ErrorKind::stale,
+                    fmt::format("another number of replicas of {} is remembered now", request.workload));
+    return now != request.remember->replicas;
+}
+
 // One after the other, each only when as many are ready as are wanted; the budget has the last word.
 Result<OrchestratorChange> restart_some(WorkloadApi& workloads, const Found& found,
                                         const RestartRequest& request, const ChangeProgress& progress,
@@ -187,11 +199,17 @@ Result<OrchestratorChange> scale(WorkloadApi& workloads, const ScaleRequest& req
                            return fail(ErrorKind::stale,
                                        fmt::format("{} replicas of {} are wanted now, not {}", now,
                                                    request.workload, *request.expected));
-                       out.changed = repeated || now != request.replicas;
-                       if (repeated || now == request.replicas)
+                       TRY_ASSIGN(const bool remembers, changes_memory(object, request, repeated));
+                       out.changed = repeated || remembers || now != request.replicas;
+                       if (repeated || !out.changed)
                            return Json();
-                       return Json{{"metadata", {{"annotations", with_key(object, request.key)}}},
-                                   {"spec", {{"replicas", request.replicas}}}};
+                       Json patch{{"metadata", {{"annotations", with_key(object, request.key)}}},
+                                  {"spec", {{"replicas", request.replicas}}}};
+                       if (remembers)
+                           patch["metadata"]["annotations"][k_remembered] =
+                               request.remember->replicas ? Json(std::to_string(*request.remember->replicas))
+                                                          : Json();
+                       return patch;
                    },
                    request.on_sent, deadline));
     if (request.wait)

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/orchestrator/kubernetes/log_follow.hpp"
 
+#include "cli/orchestrator/log_level.hpp"
+
 #include <algorithm>
 #include <atomic>
 #include <mutex>
@@ -29,7 +31,7 @@ class Follower {
             // A pod that is gone stays in the set; one that came later joins.
             if (const auto now = log_sources(workloads_, query_, deadline_); now)
                 for (const auto& source : *now)
-                    if (known_.insert(source).second)
+                    if (!source.previous && known_.insert(source).second)
                         threads_.emplace_back([this, source] { follow(source); });
             for (const Deadline until(k_look); !until.passed() && !over();)
                 workloads_.api().clock().sleep(std::min(Duration{50}, until.left()));
@@ -81,7 +83,9 @@ class Follower {
         if (!line.stamp.empty() && line.stamp <= last)
             return true; // told before the connection ended
         last = std::max(last, std::string(line.stamp));
-        if (pattern_.matches(std::string(line.text)) && !sink_({source.pod, std::string(line.text)}))
+        const std::string words(line.text);
+        auto& level = levels_.try_emplace(source, query_.level).first->second;
+        if (level.keeps(words) && pattern_.matches(words) && !sink_({source.pod, words}))
             ended_.request();
         return !ended_.requested();
     }
@@ -95,6 +99,7 @@ class Follower {
     Cancel ended_;
     std::mutex mutex_;
     LogStamps last_; // the time of the last line that was told
+    std::map<LogSource, LevelFilter> levels_;
     std::set<LogSource> known_;
     std::vector<std::jthread> threads_;
 };

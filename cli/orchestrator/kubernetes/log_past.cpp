@@ -2,6 +2,7 @@
 #include "cli/orchestrator/kubernetes/log_past.hpp"
 
 #include "cli/orchestrator/kubernetes/log_feed.hpp"
+#include "cli/orchestrator/log_level.hpp"
 
 #include <algorithm>
 #include <atomic>
@@ -18,11 +19,12 @@ constexpr std::size_t k_at_once = 3; // opening a connection costs more than sev
 constexpr std::size_t k_longest_line = 1U << 20U;
 constexpr std::size_t k_ahead = 256U << 10U; // bytes of one log in memory, where there is no tail
 
-// A container that has not begun to write is no error.
+// A container that has not begun to write is no error, nor is one whose log was cleaned away.
 bool has_no_log(const Error& error)
 {
     return error.kind == ErrorKind::failed &&
-           (error.message.contains("is waiting to start") || error.message.contains("ContainerCreating") ||
+           (error.message.contains("previous terminated container") ||
+            error.message.contains("is waiting to start") || error.message.contains("ContainerCreating") ||
             error.message.contains("PodInitializing"));
 }
 
@@ -33,12 +35,14 @@ struct PastRead {
     const Cancel& enough;
     Deadline deadline;
 
+    bool chooses() const { return !query.grep.empty() || query.level != LogLevel::none; }
+
     std::string path(const LogSource& source) const
     {
         kube::Query out;
         if (query.since)
             out.emplace("sinceTime", format_time(*query.since));
-        if (query.tail && query.grep.empty()) // else the last lines that match are asked for
+        if (query.tail && !chooses()) // else the last lines that match are asked for
             out.emplace("tailLines", std::to_string(*query.tail));
         return log_path(workloads, source, std::move(out));
     }
@@ -61,14 +65,18 @@ struct PastRead {
     // Gives the lines to the feed. With an expression and a tail only the last that match are kept.
     Result<> read(const LogSource& source, LogFeed& feed) const
     {
-        const bool hold = query.tail && !query.grep.empty();
+        const bool hold = query.tail && chooses();
+        LevelFilter level(query.level);
         std::deque<std::string> last;
         LineCutter cutter;
         std::string block;
         bool began = false;
         const auto take = [&](std::string_view line) {
-            if (!query.grep.empty() && !pattern.matches(std::string(stamped(line).text)))
-                return true;
+            if (chooses()) {
+                const std::string text(stamped(line).text);
+                if (!level.keeps(text) || !pattern.matches(text))
+                    return true;
+            }
             if (!hold) {
                 block.append(line) += '\n';
                 return true;

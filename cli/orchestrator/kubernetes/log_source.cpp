@@ -51,6 +51,11 @@ Result<std::vector<LogSource>> log_sources(WorkloadApi& workloads, const LogQuer
             continue;
         for (const auto& container : list_of(member(*pod, "spec"), "containers"))
             out.push_back({name, json_string_or(container, "name", "")});
+        if (!query.previous)
+            continue;
+        for (const auto& container : list_of(member(*pod, "status"), "containerStatuses"))
+            if (json_number_or(container, "restartCount", 0) > 0)
+                out.push_back({name, json_string_or(container, "name", ""), true});
     }
     if (chosen.of_workload)
         return out;
@@ -69,6 +74,8 @@ std::string log_path(const WorkloadApi& workloads, const LogSource& source, kube
 {
     query.emplace("container", source.container);
     query.emplace("timestamps", "true");
+    if (source.previous)
+        query.emplace("previous", "true");
     return fmt::format("/api/v1/namespaces/{}/pods/{}/log?{}", workloads.name_space(), source.pod,
                        query_string(query));
 }

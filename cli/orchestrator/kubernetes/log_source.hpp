@@ -14,6 +14,7 @@ namespace conduit::kubernetes {
 
 struct LogSource {
     std::string pod, container;
+    bool previous = false; // of the container that ended before the one that runs
     auto operator<=>(const LogSource&) const = default;
 };
 

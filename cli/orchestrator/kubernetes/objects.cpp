@@ -166,6 +166,9 @@ Instance instance_of(const Json& pod)
     }
     if (const auto at = parse_time(json_string_or(status, "startTime", "")))
         out.started_at = *at;
+    if (!out.ready)
+        if (const auto at = parse_time(json_string_or(condition(status, "Ready"), "lastTransitionTime", "")))
+            out.unready_since = *at;
     if (!out.ready && out.state != InstanceState::draining)
         out.problem = stuck_reason(pod).value_or("");
     return out;
@@ -181,6 +184,10 @@ Workload workload_of(const Json& object)
         out.wanted = whole(member(object, "spec"), "replicas", 1);
         out.ready = whole(status, "readyReplicas");
         out.running = whole(status, "replicas");
+        out.remembers = true;
+        const auto kept = json_string_or(member(member(object, "metadata"), "annotations"), k_remembered, "");
+        if (int number = 0; std::from_chars(kept.data(), kept.data() + kept.size(), number).ec == std::errc{})
+            out.remembered = number;
     } else { // a DaemonSet
         out.wanted = whole(status, "desiredNumberScheduled");
         out.ready = whole(status, "numberReady");

@@ -10,6 +10,8 @@
 
 namespace conduit::kubernetes {
 
+inline constexpr auto k_remembered = "conduit.dev/remembered-replicas"; // of what was stopped
+
 // A pod. Its workload is the controller above its ReplicaSet; "" when nothing owns it.
 Instance instance_of(const Json& pod);
 // A Deployment, a StatefulSet or a DaemonSet.

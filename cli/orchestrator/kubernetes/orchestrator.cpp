@@ -104,10 +104,17 @@ class KubernetesOrchestrator final : public Orchestrator {
         return pod_logs(workloads_, query, sink, cancel, deadline);
     }
 
-    Result<std::vector<Usage>> top(std::string_view workload, Duration between, Deadline deadline) override
+    Result<std::vector<Usage>> top(std::string_view workload, Duration, Deadline deadline) override
     {
-        TRY_ASSIGN(const auto pods, instances(workload, deadline));
-        return pod_usage(workloads_, pods, between, deadline);
+        std::vector<JsonBox> pods;
+        if (workload.empty()) {
+            TRY_ASSIGN(pods, workloads_.pods("", deadline));
+        } else {
+            TRY_ASSIGN(const auto found, workloads_.find(std::string(workload), deadline));
+            TRY_ASSIGN(pods, workloads_.pods_of(*found.object, deadline));
+        }
+        std::ranges::sort(pods, {}, [](const JsonBox& pod) { return name_of(*pod); });
+        return pod_usage(workloads_, pods, deadline);
     }
 
     Result<std::vector<OrchestratorEvent>> events(Deadline deadline) override

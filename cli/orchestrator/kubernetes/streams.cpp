@@ -118,6 +118,21 @@ class KubernetesStreams final : public InstanceStreams {
     std::optional<bool> ends_input_;
 };
 
+// What its liveness probe allows, at the least.
+std::optional<Duration> patience_of(const Json& pod, std::string_view container)
+{
+    for (const auto& one : list_of(member(pod, "spec"), "containers")) {
+        const auto& probe = member(one, "livenessProbe");
+        if (json_string_or(one, "name", "") != container || probe.empty())
+            continue;
+        const auto misses = json_number_or(probe, "failureThreshold", 3);
+        const auto seconds = (misses - 1) * json_number_or(probe, "periodSeconds", 10) +
+                             json_number_or(probe, "timeoutSeconds", 1);
+        return Duration{static_cast<std::int64_t>(seconds * 1000)};
+    }
+    return std::nullopt;
+}
+
 } // namespace
 
 Result<StreamPlace> place_of(const Json& pod, std::string_view container)
@@ -140,6 +155,7 @@ Result<StreamPlace> place_of(const Json& pod, std::string_view container)
                     fmt::format("{} in {}", unknown_name("container", container, names), instance.name),
                     fmt::format("It has: {}", join(names, ", ")));
     }
+    place.patience = patience_of(pod, place.container);
     const auto phase = json_string_or(member(pod, "status"), "phase", "Unknown");
     if (phase != "Running")
         return fail(ErrorKind::failed,

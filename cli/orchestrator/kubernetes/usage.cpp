@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/orchestrator/kubernetes/usage.hpp"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <fmt/format.h>
@@ -51,6 +52,12 @@ Result<> add_summary(WorkloadApi& workloads, const std::string& node, ByPod& out
         usage.cpu_cores = json_number_or(cpu, "usageNanoCores", 0) / 1e9;
         usage.memory_bytes =
             static_cast<std::uint64_t>(json_number_or(member(pod, "memory"), "workingSetBytes", 0));
+        for (const auto& container : list_of(pod, "containers"))
+            usage.containers.push_back(
+                {.container = json_string_or(container, "name", ""),
+                 .cpu_cores = json_number_or(member(container, "cpu"), "usageNanoCores", 0) / 1e9,
+                 .memory_bytes = static_cast<std::uint64_t>(
+                     json_number_or(member(container, "memory"), "workingSetBytes", 0))});
         out[json_string_or(reference, "name", "")] = usage;
     }
     return {};
@@ -98,8 +105,33 @@ std::optional<double> quantity(std::string_view text)
     return std::nullopt;
 }
 
-Result<std::vector<Usage>> pod_usage(WorkloadApi& workloads, const std::vector<Instance>& pods,
-                                     Duration /*between*/, Deadline deadline)
+// What each container asked for, and may have at the most.
+static void add_limits(const Json& pod, Usage& usage)
+{
+    for (const auto& container : list_of(member(pod, "spec"), "containers")) {
+        const auto found = std::ranges::find(usage.containers, json_string_or(container, "name", ""),
+                                             &ContainerUsage::container);
+        if (found == usage.containers.end())
+            continue;
+        const auto& resources = member(container, "resources");
+        const auto amount = [&](const char* group, const char* what) {
+            return quantity(json_string_or(member(resources, group), what, ""));
+        };
+        const auto bytes = [&](const char* group) {
+            const auto value = json_find(member(resources, group), "memory") == nullptr
+                                   ? std::nullopt
+                                   : amount(group, "memory");
+            return value ? std::optional(static_cast<std::uint64_t>(*value)) : std::nullopt;
+        };
+        found->cpu_request = amount("requests", "cpu");
+        found->cpu_limit = amount("limits", "cpu");
+        found->memory_request = bytes("requests");
+        found->memory_limit = bytes("limits");
+    }
+}
+
+Result<std::vector<Usage>> pod_usage(WorkloadApi& workloads, const std::vector<JsonBox>& pods,
+                                     Deadline deadline)
 {
     auto known = from_metrics(workloads, deadline);
     if (!known &&
@@ -109,12 +141,14 @@ Result<std::vector<Usage>> pod_usage(WorkloadApi& workloads, const std::vector<I
         return std::move(known).error();
     std::vector<Usage> out;
     for (const auto& pod : pods) {
-        const auto found = known->find(pod.name);
+        const auto instance = instance_of(*pod);
+        const auto found = known->find(instance.name);
         if (found == known->end())
             continue;
         auto usage = found->second;
-        usage.instance = pod.name;
-        usage.workload = pod.workload;
+        usage.instance = instance.name;
+        usage.workload = instance.workload;
+        add_limits(*pod, usage);
         out.push_back(std::move(usage));
     }
     if (out.empty() && !pods.empty())

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/orchestrator/local/logs.hpp"
 
+#include "cli/orchestrator/log_level.hpp"
 #include "cli/orchestrator/pattern.hpp"
 #include "core/json.hpp"
 #include "core/text.hpp"
@@ -11,6 +12,7 @@
 #include <deque>
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <sys/stat.h>
@@ -69,8 +71,12 @@ std::optional<Reader> open_log(const fs::path& file, const std::string& instance
 struct Wanted {
     const LogQuery& query;
     const Pattern& pattern;
-    bool operator()(const std::string& line) const
+    std::map<std::string, LevelFilter> levels{}; // by instance
+    bool operator()(const std::string& instance, const std::string& line)
     {
+        if (query.level != LogLevel::none &&
+            !levels.try_emplace(instance, query.level).first->second.keeps(line))
+            return false;
         if (query.since)
             if (const auto at = line_time(line); at && *at < *query.since)
                 return false;
@@ -88,11 +94,11 @@ bool chosen(const LogQuery& query, const std::string& instance)
 }
 
 // Everything there is of one instance, oldest first; the reader of the live file is kept for following.
-std::deque<std::string> past_lines(const Layout& layout, const Wanted& wanted, Reader& live)
+std::deque<std::string> past_lines(const Layout& layout, Wanted& wanted, Reader& live)
 {
     std::deque<std::string> lines;
     const auto keep = [&](std::string line) {
-        if (!wanted(line))
+        if (!wanted(live.instance, line))
             return;
         lines.push_back(std::move(line));
         if (wanted.query.tail && lines.size() > *wanted.query.tail)
@@ -112,7 +118,7 @@ std::deque<std::string> past_lines(const Layout& layout, const Wanted& wanted, R
     return lines;
 }
 
-Result<> follow(const Layout& layout, const Wanted& wanted, std::vector<Reader>& readers, const LogSink& sink,
+Result<> follow(const Layout& layout, Wanted& wanted, std::vector<Reader>& readers, const LogSink& sink,
                 const Cancel& cancel, Deadline deadline)
 {
     while (!cancel.requested() && !deadline.passed()) {
@@ -123,7 +129,7 @@ Result<> follow(const Layout& layout, const Wanted& wanted, std::vector<Reader>&
                     readers.push_back(*std::move(reader));
         for (auto& reader : readers)
             for (auto& line : new_lines(reader))
-                if (wanted(line) && !sink({reader.instance, std::move(line)}))
+                if (wanted(reader.instance, line) && !sink({reader.instance, std::move(line)}))
                     return {};
         system_clock().sleep(k_follow_poll);
     }
@@ -172,7 +178,7 @@ Result<> read_logs(const Layout& layout, const LogQuery& query, const LogSink& s
                    Deadline deadline)
 {
     TRY_ASSIGN(const Pattern pattern, Pattern::compile(query.grep));
-    const Wanted wanted{query, pattern};
+    Wanted wanted{query, pattern};
     const auto known = logged_instances(layout);
     const auto is_workload = [&](const std::string& name) {
         return query.instances.size() == 1 && std::ranges::find(known, name, workload_of) != known.end();

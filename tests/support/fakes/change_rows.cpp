@@ -9,6 +9,10 @@ const std::vector<ChangeRow>& change_rows()
     static const Words deploy{"deploy", "--image", "registry.local/agent:v2", "-y"};
     static const std::vector<ChangeRow> rows{
         {.verb = "restart", .words = {"restart", "-y"}, .reversible = false},
+        {.verb = "stop", .words = {"stop", "--confirm", "agent", "--reason", "a drill", "-y"}},
+        {.verb = "start",
+         .words = {"start", "-y"},
+         .before = {{"stop", "--confirm", "agent", "--reason", "a drill", "-y"}}},
         {.verb = "scale to", .words = {"scale", "to", "4", "-y"}},
         {.verb = "scale up", .words = {"scale", "up", "-y"}},
         {.verb = "scale down", .words = {"scale", "down", "-y"}},

@@ -44,6 +44,7 @@ void FakeOrchestrator::load()
     const Json kept = parse_json(*text).value();
     wanted = kept["wanted"].get<int>();
     restarts = kept["restarts"].get<int>();
+    remembered = kept["remembered"].is_null() ? std::nullopt : std::optional(kept["remembered"].get<int>());
     generations_ = kept["generations"].get<std::map<std::string, int>>();
     done_.clear();
     for (const auto& [key, change] : kept["done"].items())
@@ -59,8 +60,11 @@ void FakeOrchestrator::save() const
     Json done = Json::object();
     for (const auto& [key, change] : done_)
         done[key] = {{"changed", change.changed}, {"started", change.started}, {"ended", change.ended}};
-    const Json kept{
-        {"wanted", wanted}, {"restarts", restarts}, {"done", done}, {"generations", generations_}};
+    const Json kept{{"wanted", wanted},
+                    {"remembered", remembered ? Json(*remembered) : Json()},
+                    {"restarts", restarts},
+                    {"done", done},
+                    {"generations", generations_}};
     if (!write_file(file_, dump_json(kept)))
         std::abort();
 }
@@ -81,8 +85,13 @@ Result<> FakeOrchestrator::enter(const std::string& call)
 Result<std::vector<Workload>> FakeOrchestrator::workloads(Deadline)
 {
     TRY(enter("workloads"));
-    const int ready = std::min(wanted, most_alive);
-    return std::vector<Workload>{{.name = "agent", .wanted = wanted, .ready = ready, .running = ready},
+    const int ready = std::max(0, std::min(wanted, most_alive) - unready);
+    return std::vector<Workload>{{.name = "agent",
+                                  .wanted = wanted,
+                                  .ready = ready,
+                                  .running = std::min(wanted, most_alive),
+                                  .remembers = true,
+                                  .remembered = remembered},
                                  {.name = "sim", .wanted = 1, .ready = 1, .running = 1, .scalable = false}};
 }
 
@@ -133,7 +142,11 @@ Result<OrchestratorChange> FakeOrchestrator::scale(const ScaleRequest& request, 
         return fail(ErrorKind::usage, "workload sim is not scalable");
     if (!done_.contains(request.key) && request.expected && *request.expected != wanted)
         return fail(ErrorKind::stale, fmt::format("{} are wanted now", wanted));
+    if (!done_.contains(request.key) && request.remember && request.remember->expected != remembered)
+        return fail(ErrorKind::stale, "another number is remembered now");
     return carry_out(request, [&] {
+        if (request.remember)
+            remembered = request.remember->replicas;
         return OrchestratorChange{.changed = std::exchange(wanted, request.replicas) != request.replicas};
     });
 }

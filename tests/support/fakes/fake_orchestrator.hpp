@@ -32,6 +32,8 @@ class FakeOrchestrator final : public Orchestrator {
     Result<std::vector<OrchestratorEvent>> events(Deadline deadline) override;
 
     int wanted = 2;
+    std::optional<int> remembered;
+    int unready = 0;     // so many are up and not ready yet
     int restarts = 0;    // carried out
     int most_alive = 50; // an instance with a higher number does not stay alive
     std::string restart_error;

@@ -30,6 +30,7 @@ class FakeStreams final : public InstanceStreams {
     std::set<std::string> containers{"main", "side"};
     std::map<std::string, Error> faults; // "place", "exec", "open_port" or "*"
     std::function<void(const ExecRequest&)> before_exec;
+    std::optional<int> ends_with; // every command, without being run
     std::vector<ExecRequest> requests;
     std::vector<std::string> opened; // instances, of open_port
     std::mutex mutex;                // over all of these, for those who change them meanwhile

@@ -3,13 +3,17 @@
 #pragma once
 
 #include "cli/app/operations.hpp"
+#include "cli/orchestrator/kubernetes/certificates.hpp"
 #include "cli/orchestrator/kubernetes/settings.hpp"
+#include "cli/orchestrator/kubernetes/volumes.hpp"
 #include "cli/orchestrator/local/stack.hpp"
+#include "cli/targets/certificates.hpp"
 #include "cli/targets/config_file.hpp"
 #include "cli/targets/control_target.hpp"
 #include "cli/targets/once.hpp"
 #include "cli/targets/releases.hpp"
 #include "cli/targets/settings_target.hpp"
+#include "cli/targets/volumes.hpp"
 #include "cli/targets/workloads.hpp"
 #include "tests/support/fakes/fake_agents.hpp"
 #include "tests/support/fakes/fake_cluster.hpp"
@@ -205,6 +209,14 @@ struct FakeWorld {
             TRY(b.context());
             return kubernetes::make_endpoints(api(b), "production");
         });
+        a.volumes_slot.set([api](App& b) -> Result<std::unique_ptr<Volumes>> {
+            TRY(b.context());
+            return kubernetes::make_volumes(api(b), "production", "fake-local");
+        });
+        a.certificates_slot.set([api](App& b) -> Result<std::unique_ptr<Certificates>> {
+            TRY(b.context());
+            return kubernetes::make_certificates(api(b), "production", "fake-local");
+        });
         a.releases_slot.set([this](App& b) -> Result<std::unique_ptr<Releases>> {
             TRY(b.context());
             return std::make_unique<BorrowedReleases>(releases);
@@ -242,6 +254,14 @@ struct FakeWorld {
             operations->add_target("releases", [](App& c) -> Result<std::unique_ptr<ops::Target>> {
                 TRY_ASSIGN(Releases * found, c.releases());
                 return std::make_unique<ops::ReleaseTarget>(*found);
+            });
+            operations->add_target("volumes", [](App& c) -> Result<std::unique_ptr<ops::Target>> {
+                TRY_ASSIGN(Volumes * found, c.volumes());
+                return std::make_unique<ops::VolumeTarget>(*found);
+            });
+            operations->add_target("certificates", [](App& c) -> Result<std::unique_ptr<ops::Target>> {
+                TRY_ASSIGN(Certificates * found, c.certificates());
+                return std::make_unique<ops::CertificateTarget>(*found);
             });
             if (crash)
                 operations->set_crash_points(crash());
