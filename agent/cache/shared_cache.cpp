@@ -75,13 +75,13 @@ void SharedCache::put(std::string key, CachedPtr answer, Duration ttl, std::uint
     if (!answer || ttl <= Duration{0} || !impl_->parts.writes.up())
         return;
     const auto bytes = answer->body.size();
-    auto make = [key = std::move(key), answer = std::move(answer), mark, ttl,
-                 now = impl_->parts.clock.now()] {
+    const auto make = [key = std::move(key), answer = std::move(answer), mark, ttl,
+                       now = impl_->parts.clock.now()] {
         const auto value = encode_entry(key, *answer, mark, now + ttl);
         return redis::command({"SET", key, value, "PX", std::to_string(ttl.count())});
     };
     impl_->parts.writes.submit_made(
-        bytes, std::move(make),
+        bytes, make,
         [impl = impl_](const Result<redis::Reply>& reply) { ++(reply ? impl->writes : impl->failures); },
         k_write);
 }

@@ -60,7 +60,7 @@ void Sweeper::end(std::uint64_t epoch, Sweep::State state, const std::string& er
     last_.error = error;
 }
 
-void Sweeper::start(std::uint64_t epoch, std::uint64_t revision, std::string prefix)
+void Sweeper::start(std::uint64_t epoch, std::uint64_t revision, const std::string& prefix)
 {
     {
         const std::scoped_lock lock(mutex_);
@@ -81,7 +81,7 @@ void Sweeper::start(std::uint64_t epoch, std::uint64_t revision, std::string pre
         k_page_time);
 }
 
-void Sweeper::next_page(std::uint64_t epoch, std::string pattern, std::string cursor)
+void Sweeper::next_page(std::uint64_t epoch, const std::string& pattern, const std::string& cursor)
 {
     auto self = shared_from_this();
     auto command = redis::command({"SCAN", cursor, "MATCH", pattern, "COUNT", k_page});
@@ -93,7 +93,7 @@ void Sweeper::next_page(std::uint64_t epoch, std::string pattern, std::string cu
         k_page_time);
 }
 
-void Sweeper::take_page(std::uint64_t epoch, std::string pattern, Result<redis::Reply> page)
+void Sweeper::take_page(std::uint64_t epoch, const std::string& pattern, Result<redis::Reply> page)
 {
     std::string cursor;
     auto keys = page ? scanned(*page, cursor) : Result<std::vector<std::string>>(page.error());
@@ -101,7 +101,7 @@ void Sweeper::take_page(std::uint64_t epoch, std::string pattern, Result<redis::
         return end(epoch, Sweep::State::not_reached, keys.error().message);
     std::erase_if(*keys, [](const std::string& key) { return !is_cache_key(key); });
     if (keys->empty())
-        return cursor == "0" ? end(epoch, Sweep::State::done) : next_page(epoch, std::move(pattern), cursor);
+        return cursor == "0" ? end(epoch, Sweep::State::done) : next_page(epoch, pattern, cursor);
     keys->insert(keys->begin(), "UNLINK");
     auto self = shared_from_this();
     port_.submit(

@@ -14,12 +14,12 @@ Result<std::vector<std::string>> scanned(const redis::Reply& page, std::string& 
 class Sweeper : public std::enable_shared_from_this<Sweeper> {
   public:
     explicit Sweeper(RedisPort& port) : port_(port) {}
-    void start(std::uint64_t epoch, std::uint64_t revision, std::string prefix);
+    void start(std::uint64_t epoch, std::uint64_t revision, const std::string& prefix);
     Sweep last() const;
 
   private:
-    void next_page(std::uint64_t epoch, std::string pattern, std::string cursor);
-    void take_page(std::uint64_t epoch, std::string pattern, Result<redis::Reply> page);
+    void next_page(std::uint64_t epoch, const std::string& pattern, const std::string& cursor);
+    void take_page(std::uint64_t epoch, const std::string& pattern, Result<redis::Reply> page);
     void end(std::uint64_t epoch, Sweep::State state, const std::string& error = {});
     RedisPort& port_;
     mutable std::mutex mutex_;

@@ -128,9 +128,10 @@ void RedisLink::submit(std::string command, Done done, Duration within)
     queue({.bytes = std::move(command), .done = std::move(done)}, bytes, within);
 }
 
-void RedisLink::submit_made(std::size_t bytes, std::function<std::string()> make, Done done, Duration within)
+void RedisLink::submit_made(std::size_t bytes, const std::function<std::string()>& make, Done done,
+                            Duration within)
 {
-    queue({.make = std::move(make), .done = std::move(done)}, bytes, within);
+    queue({.make = make, .done = std::move(done)}, bytes, within);
 }
 
 void RedisLink::queue(PendingCommand command, std::size_t bytes, Duration within)

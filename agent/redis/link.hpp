@@ -35,7 +35,7 @@ class RedisLink final : public RedisPort {
     // nullopt: off.
     void configure(std::optional<redis::Settings> settings);
     void submit(std::string command, Done done, Duration within) override;
-    void submit_made(std::size_t bytes, std::function<std::string()> make, Done done,
+    void submit_made(std::size_t bytes, const std::function<std::string()>& make, Done done,
                      Duration within) override;
     bool up() const override;
     RedisState state() const;

@@ -23,7 +23,7 @@ class RedisPort {
     virtual void submit(std::string command, Done done, Duration within) = 0;
     // The same of a command that takes time to write: on the port's thread, where it has one. `bytes`: about
     // how many.
-    virtual void submit_made(std::size_t /*bytes*/, std::function<std::string()> make, Done done,
+    virtual void submit_made(std::size_t /*bytes*/, const std::function<std::string()>& make, Done done,
                              Duration within)
     {
         submit(make(), std::move(done), within);
