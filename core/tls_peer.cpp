@@ -93,7 +93,8 @@ Result<std::vector<CertificateInfo>> served_certificates(const TlsEndpoint& endp
     const auto& name = endpoint.server_name.empty() ? endpoint.host : endpoint.server_name;
     const bool address = name.find_first_not_of("0123456789.:") == std::string::npos;
     if (!address)
-        SSL_set_tlsext_host_name(session.get(), name.c_str()); // NOLINT: OpenSSL's macro casts
+        SSL_ctrl(session.get(), SSL_CTRL_SET_TLSEXT_HOSTNAME, TLSEXT_NAMETYPE_host_name,
+                 const_cast<char*>(name.c_str())); // NOLINT: it is only read
     SSL_set_fd(session.get(), fd.get());
     TRY(greet(session.get(), fd.get(), endpoint, deadline));
     const Bio pem(BIO_new(BIO_s_mem()));

@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/commands/all.hpp"
 #include "cli/commands/releases.hpp"
+#include "cli/commands/safety_rules.hpp"
 #include "cli/commands/support.hpp"
-#include "core/hash.hpp"
 #include "core/text.hpp"
 #include "core/yaml.hpp"
 
 #include <algorithm>
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
+#include <set>
 
 namespace conduit::commands {
 namespace {
@@ -42,104 +43,6 @@ Result<Report> rules(App& app)
                         {.head = "SEVERITY", .field = "severity"},
                         {.head = "ACTION", .field = "action"},
                         {.head = "PATTERN", .field = "pattern", .wide_only = true}});
-}
-
-struct RulesOptions {
-    std::string approved;
-    std::string checksum;
-};
-
-// In one order and of one form, so that equal sets have equal checksums.
-std::map<std::string, std::string> rules_by_name(const Json& rules)
-{
-    std::map<std::string, std::string> out;
-    for (const auto& rule : rules) {
-        auto name = json_string_or(rule, "name", "");
-        while (out.contains(name))
-            name += "'"; // two of one name are two rules
-        out[name] = canonical_json(rule);
-    }
-    return out;
-}
-
-std::string checksum_of(const std::map<std::string, std::string>& rules)
-{
-    std::string all;
-    for (const auto& [name, rule] : rules)
-        all += rule + "\n";
-    return sha256_hex(all);
-}
-
-Result<std::map<std::string, std::string>> approved_rules(const std::string& file)
-{
-    TRY_ASSIGN(const auto content, read_file(file, 4U << 20U));
-    auto document = parse_json(content);
-    if (!document)
-        return fail(ErrorKind::usage, fmt::format("{} holds no rules: {}", file, document.error().message),
-                    "Write it once they are approved: conduitctl safety rules -o json > rules.json");
-    const Json* items = document->is_object() ? json_find(*document, "items") : &*document;
-    if (items == nullptr || !items->is_array())
-        return fail(ErrorKind::usage, fmt::format("{} holds no list of rules", file),
-                    "Write it once they are approved: conduitctl safety rules -o json > rules.json");
-    return rules_by_name(*items);
-}
-
-std::vector<std::string> differences(const std::map<std::string, std::string>& approved,
-                                     const std::map<std::string, std::string>& now)
-{
-    std::vector<std::string> out;
-    for (const auto& [name, rule] : approved)
-        if (const auto found = now.find(name); found == now.end())
-            out.push_back(name + " is missing");
-        else if (found->second != rule)
-            out.push_back(name + " differs");
-    for (const auto& [name, rule] : now)
-        if (!approved.contains(name))
-            out.push_back(name + " is not approved");
-    return out;
-}
-
-Result<Report> verify_rules(App& app, const RulesOptions& o)
-{
-    if (o.approved.empty() == o.checksum.empty())
-        return fail(ErrorKind::usage, "the approved set is missing",
-                    "Give --approved FILE, or --checksum SHA.");
-    std::map<std::string, std::string> approved;
-    if (!o.approved.empty()) {
-        TRY_ASSIGN(approved, approved_rules(o.approved));
-    }
-    TRY_ASSIGN(const auto all, get_all(app, "/admin/v1/safety"));
-    Json rows = Json::array();
-    bool differ = false;
-    for (const auto& [replica, body] : all.bodies) {
-        const auto* listed = json_find(*body, "rules");
-        if (listed == nullptr || !listed->is_array())
-            return fail(ErrorKind::unknown, fmt::format("{} does not tell its rules", replica));
-        const auto now = rules_by_name(*listed);
-        const auto checksum = checksum_of(now);
-        std::vector<std::string> wrong;
-        if (!o.approved.empty())
-            wrong = differences(approved, now);
-        else if (!checksum.starts_with(to_lower(o.checksum)))
-            wrong.emplace_back("another checksum");
-        differ = differ || !wrong.empty();
-        rows.push_back({{"name", replica},
-                        {"same", wrong.empty()},
-                        {"rules", now.size()},
-                        {"checksum", checksum},
-                        {"differences", wrong},
-                        {"summary", join(wrong, ", ")}});
-    }
-    for (const auto& [replica, error] : all.failed)
-        rows.push_back({{"name", replica}, {"same", nullptr}, {"summary", error.message}});
-    using enum Column::Format;
-    auto report = list_report(rows, {{.head = "REPLICA", .field = "name"},
-                                     {.head = "APPROVED", .field = "same", .format = yes_no},
-                                     {.head = "RULES", .field = "rules", .format = integer},
-                                     {.head = "CHECKSUM", .field = "checksum", .wide_only = true},
-                                     {.head = "DIFFERENCES", .field = "summary"}});
-    report.verdict = differ ? ErrorKind::differs : all.failed.empty() ? ErrorKind::ok : ErrorKind::unknown;
-    return report;
 }
 
 struct EmergencyOptions {
@@ -181,35 +84,59 @@ std::vector<std::string> not_blocking(App& app)
     return out;
 }
 
-// Nothing that speaks is left, since it could not be proved that it keeps silent.
-Result<Report> fail_closed(App& app, const EmergencyOptions& o, Result<Report> switched)
+// The workloads that speak: the one that the context names, else whatever has an agent's admin port.
+Result<std::vector<Workload>> speaking(App& app)
 {
     TRY_ASSIGN(const Context* context, app.context());
     TRY_ASSIGN(Orchestrator * orchestrator, app.orchestrator());
-    const auto name = context->agent.workload.empty() ? std::string("agent") : context->agent.workload;
-    TRY_ASSIGN(const auto all, orchestrator->workloads(app.deadline(k_read_timeout)));
-    const auto found = std::ranges::find(all, name, &Workload::name);
-    if (found == all.end())
-        return fail(ErrorKind::not_found, fmt::format("there is no workload {} to be stopped", name),
+    std::set<std::string> names;
+    if (!context->agent.workload.empty())
+        names.insert(context->agent.workload);
+    const auto deadline = app.deadline(k_read_timeout);
+    if (names.empty()) {
+        TRY_ASSIGN(const auto instances, orchestrator->instances("", deadline));
+        for (const auto& one : instances)
+            if (!one.admin_url.empty())
+                names.insert(one.workload);
+    }
+    if (names.empty())
+        names.insert("agent");
+    TRY_ASSIGN(auto all, orchestrator->workloads(deadline));
+    std::erase_if(all, [&](const Workload& one) { return !names.contains(one.name); });
+    if (all.empty())
+        return fail(ErrorKind::not_found,
+                    fmt::format("there is no workload {} to be stopped",
+                                join(std::vector<std::string>(names.begin(), names.end()), ", ")),
                     "See: conduitctl ps");
+    return all;
+}
+
+// Nothing that speaks is left, since it could not be proved that it keeps silent.
+Result<Report> fail_closed(App& app, const EmergencyOptions& o, const Result<Report>& switched)
+{
+    TRY_ASSIGN(const auto workloads, speaking(app));
     TRY_ASSIGN(ops::WorkloadTarget * target, workload_target(app));
     TRY_ASSIGN(Operations * operations, app.operations());
-    auto options = o.change;
-    options.yes = true;
-    options.confirm = name;
-    options.force = true; // the floor on replicas is of less weight
-    auto report = operations->change(
-        found->remembers ? ops::stop_intent(*target, *found) : ops::scale_intent(*target, name, 0), options);
-    if (!report)
-        return report;
-    (*report->data)["emergency"] = {
-        {"verdict", kind_name(switched ? switched->verdict : switched.error().kind)},
-        {"reason", switched ? Json() : Json(switched.error().message)}};
-    report->notes.push_back(fmt::format("the block was not proved{}: {} was stopped, nothing speaks",
-                                        switched ? "" : " (" + switched.error().message + ")", name));
-    if (report->verdict == ErrorKind::ok)
-        report->verdict = ErrorKind::unverified;
-    return report;
+    const auto why = switched ? std::string() : fmt::format(" ({})", switched.error().message);
+    Report out;
+    Json stopped = Json::array();
+    for (const auto& one : workloads) {
+        auto options = o.change;
+        options.yes = true;
+        options.confirm = one.name;
+        options.force = true; // the floor on replicas is of less weight
+        TRY_ASSIGN(out, operations->change(one.remembers ? ops::stop_intent(*target, one)
+                                                         : ops::scale_intent(*target, one.name, 0),
+                                           options));
+        stopped.push_back(one.name);
+        out.notes.push_back(fmt::format("the block was not proved{}: {} was stopped", why, one.name));
+    }
+    (*out.data)["stopped"] = std::move(stopped);
+    (*out.data)["emergency"] = {{"verdict", kind_name(switched ? switched->verdict : switched.error().kind)},
+                                {"reason", switched ? Json() : Json(switched.error().message)}};
+    if (out.verdict == ErrorKind::ok)
+        out.verdict = ErrorKind::unverified;
+    return out;
 }
 
 Result<Report> emergency(App& app, const EmergencyOptions& o)
@@ -253,7 +180,7 @@ Result<Report> emergency(App& app, const EmergencyOptions& o)
         }
     const bool proved = report && report->verdict == ErrorKind::ok;
     if (on && o.or_stop && !proved && !asked_only && (report || report.error().kind != ErrorKind::refused))
-        return fail_closed(app, o, std::move(report));
+        return fail_closed(app, o, report);
     if (on || o.labelled.empty() || !proved || asked_only)
         return report;
     std::size_t count = 0;
@@ -366,21 +293,7 @@ Noun safety()
                   .examples = {"conduitctl safety rules"},
                   .backends = {"agent"}},
                  rules),
-            verb<RulesOptions>(
-                {.name = "rules verify",
-                 .summary = "Compare each replica's rules with the approved set",
-                 .text = "The approved set is what safety rules -o json printed when it was approved; "
-                         "its checksum does as well. Exit 14 names each replica and rule that differs.",
-                 .examples = {"conduitctl safety rules verify --approved rules.json",
-                              "conduitctl safety rules verify --checksum 3f9a1c04"},
-                 .also = {ErrorKind::differs},
-                 .covers = {"C-rb-safety-5"},
-                 .backends = {"agent"}},
-                [](Flags& f, RulesOptions& o) {
-                    f.opt("--approved", o.approved, "JSON or YAML: a list of rules, or items").value("FILE");
-                    f.opt("--checksum", o.checksum, "The beginning of the set's SHA-256").value("SHA");
-                },
-                verify_rules),
+            rules_verify_verb(),
             verb<EmergencyOptions>(
                 {.name = "emergency",
                  .summary = "Refuse all speech content at once, or end that",

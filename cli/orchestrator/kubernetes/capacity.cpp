@@ -376,8 +376,9 @@ Result<std::vector<ReleaseCheck>> precheck(WorkloadApi& workloads, const std::st
     out.push_back(check_budget(workloads, *found.object, deadline));
     out.push_back(check_quota(workloads, *found.object, surge_of(*found.object), deadline));
     out.push_back(check_autoscaler(workloads, name, deadline));
-    out.push_back(check_nodes(workloads, *found.object, resources_of(pod_spec), deadline));
     out.push_back(check_way_back(workloads, found, pods, deadline));
+    // The last: it reads every pod of the cluster.
+    out.push_back(check_nodes(workloads, *found.object, resources_of(pod_spec), deadline));
     return out;
 }
 

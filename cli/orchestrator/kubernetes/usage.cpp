@@ -105,9 +105,10 @@ std::optional<double> quantity(std::string_view text)
     return std::nullopt;
 }
 
-// What each container asked for, and may have at the most.
+// What each container asked for, and may have at the most; in the pod's own order.
 static void add_limits(const Json& pod, Usage& usage)
 {
+    auto next = usage.containers.begin();
     for (const auto& container : list_of(member(pod, "spec"), "containers")) {
         const auto found = std::ranges::find(usage.containers, json_string_or(container, "name", ""),
                                              &ContainerUsage::container);
@@ -127,6 +128,7 @@ static void add_limits(const Json& pod, Usage& usage)
         found->cpu_limit = amount("limits", "cpu");
         found->memory_request = bytes("requests");
         found->memory_limit = bytes("limits");
+        std::iter_swap(next++, found);
     }
 }
 
