@@ -45,7 +45,7 @@ exit 0
 constexpr const char* k_take = R"sh(
 umask 077
 mkdir "$4" || exit 67
-(sleep 3600; rm -rf -- "$4") </dev/null >/dev/null 2>&1 &
+(n=0; while [ -d "$4" ] && [ "$n" -lt 360 ]; do sleep 10; n=$((n + 1)); done; rm -rf -- "$4") </dev/null >/dev/null 2>&1 &
 trap 'rm -rf -- "$4"; exit 70' HUP INT TERM
 out=$4/dump
 case $2-$5 in
