@@ -13,6 +13,8 @@
 namespace conduit::commands {
 namespace {
 
+constexpr Duration k_precheck_timeout{30'000}; // every pod of the cluster is read
+
 struct WorkloadOptions {
     std::string workload = "agent";
 };
@@ -129,7 +131,7 @@ Result<Report> precheck_run(App& app, const WorkloadOptions& o)
 {
     using Verdict = ReleaseCheck::Verdict;
     TRY_ASSIGN(Releases * releases, app.releases());
-    TRY_ASSIGN(const auto checks, releases->precheck(o.workload, app.deadline(k_read_timeout)));
+    TRY_ASSIGN(const auto checks, releases->precheck(o.workload, app.deadline(k_precheck_timeout)));
     Report report;
     Json items = Json::array();
     for (const auto& check : checks) {

@@ -331,6 +331,7 @@ Intent stop_intent(WorkloadTarget& target, const Workload& workload)
     auto intent = remembering(target, workload.name, 0, workload.wanted);
     intent.verb = "stop";
     intent.summary = fmt::format("stop {} and remember its {} replicas", workload.name, workload.wanted);
+    intent.rollback = false; // half stopped is what was asked for, more than running again is
     intent.steps.front().verify = "no instance is left, not even a draining one";
     intent.steps.front().undo = "as many as there were";
     return intent;
