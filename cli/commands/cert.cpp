@@ -20,6 +20,9 @@ using Verdict = CertFinding::Verdict;
 
 struct CertOptions {
     std::string certificate;
+};
+
+struct RenewOptions : CertOptions {
     ops::ChangeOptions change;
 };
 
@@ -260,7 +263,7 @@ Result<Report> check(App& app, const CheckOptions& o)
     return report;
 }
 
-Result<Report> renew(App& app, const CertOptions& o)
+Result<Report> renew(App& app, const RenewOptions& o)
 {
     TRY_ASSIGN(Certificates * certificates, app.certificates());
     const auto deadline = app.deadline(k_read_timeout);
@@ -383,7 +386,7 @@ Noun cert()
                                    .backends = {"kubernetes"}},
                                   certificate_arg, show),
                 check_verb(),
-                verb<CertOptions>(
+                verb<RenewOptions>(
                     {.name = "renew",
                      .summary = "Have a new certificate issued; the old one serves on",
                      .effect = Effect::change,
@@ -397,7 +400,7 @@ Noun cert()
                                  {ErrorKind::rolled_back, "it cannot be taken back: 10"}},
                      .covers = {"E-cert-renew-1"},
                      .backends = {"kubernetes"}},
-                    [](Flags& f, CertOptions& o) {
+                    [](Flags& f, RenewOptions& o) {
                         certificate_arg(f, o);
                         change_flags(f, o.change);
                     },

@@ -14,6 +14,9 @@ namespace {
 
 struct VolumeOptions {
     std::string volume;
+};
+
+struct ExpandOptions : VolumeOptions {
     std::string size;
     ops::ChangeOptions change;
 };
@@ -120,7 +123,7 @@ Result<> check_growth(const Volume& volume, const std::string& size)
     return {};
 }
 
-Result<Report> expand(App& app, const VolumeOptions& o)
+Result<Report> expand(App& app, const ExpandOptions& o)
 {
     TRY_ASSIGN(const auto size, canonical_quantity(o.size));
     TRY_ASSIGN(Volumes * volumes, app.volumes());
@@ -168,7 +171,7 @@ Noun volume()
                     f.arg("VOLUME", o.volume, "The claim's name").complete(volume_completer());
                 },
                 inspect),
-            verb<VolumeOptions>(
+            verb<ExpandOptions>(
                 {.name = "expand",
                  .summary = "Grow a volume; it never shrinks again",
                  .effect = Effect::change,
@@ -181,7 +184,7 @@ Noun volume()
                  .omitted = {{ErrorKind::rolled_back, "a volume cannot shrink: 10"}},
                  .covers = {"E-alerts-11"},
                  .backends = {"kubernetes"}},
-                [](Flags& f, VolumeOptions& o) {
+                [](Flags& f, ExpandOptions& o) {
                     f.arg("VOLUME", o.volume, "The claim's name").complete(volume_completer());
                     f.opt("--size", o.size, "How large it shall be").value("SIZE").required();
                     change_flags(f, o.change);
