@@ -9,7 +9,10 @@ const std::vector<ChangeRow>& change_rows()
     static const Words deploy{"deploy", "--image", "registry.local/agent:v2", "-y"};
     static const std::vector<ChangeRow> rows{
         {.verb = "restart", .words = {"restart", "-y"}, .reversible = false},
-        {.verb = "stop", .words = {"stop", "--confirm", "agent", "--reason", "a drill", "-y"}},
+        // What was stopped stands, also where an instance does not go: tests/contract/operations.
+        {.verb = "stop",
+         .words = {"stop", "--confirm", "agent", "--reason", "a drill", "-y"},
+         .cannot_fail = true},
         {.verb = "start",
          .words = {"start", "-y"},
          .before = {{"stop", "--confirm", "agent", "--reason", "a drill", "-y"}}},
@@ -77,7 +80,8 @@ const std::vector<ChangeRow>& change_rows()
          .words = {"limit", "off", "-y"},
          .before = {{"limit", "emergency", "--rpm", "100", "-y"}},
          .cannot_fail = true},
-        {.verb = "safety emergency", .words = {"safety", "emergency", "on", "-y"}},
+        // A block that is not proved everywhere stands: tests/cli/operations_test.cpp.
+        {.verb = "safety emergency", .words = {"safety", "emergency", "on", "-y"}, .cannot_fail = true},
         {.verb = "config set", .words = {"config", "set", "providers/openai/weight", "50", "-y"}},
         {.verb = "config unset",
          .words = {"config", "unset", "providers/openai/weight", "-y"},

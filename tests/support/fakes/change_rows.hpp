@@ -16,7 +16,8 @@ struct ChangeRow {
     int steps = 1;
     bool variant = false; // of a verb that has its row already
     bool reversible = true;
-    // An effect that no replica can fail to have: it takes an override away.
+    // Never taken back by itself: no replica can fail to have it (an override is taken away), or it must
+    // stand.
     bool cannot_fail = false;
     bool of_release = false; // of a cluster's workload: see FakeReleases
 };
