@@ -150,10 +150,12 @@ class HeldLease final : public ops::Lock {
         }
     }
 
-    // With the lock held. A server that cannot be reached leaves the lock as long as it lasts.
+    // With the lock held. A server that cannot be reached leaves the lock as long as it lasts; what is over
+    // is lost for good, though nobody may have taken it: others were free to.
     void renew()
     {
-        for (int i = 0; i < k_tries; ++i) {
+        lost_ = lost_ || api_.clock().steady() >= until_;
+        for (int i = 0; i < k_tries && !lost_; ++i) {
             const auto began = api_.clock().steady();
             auto next = lease_;
             next["spec"]["renewTime"] = kube::micro_time(server_now());

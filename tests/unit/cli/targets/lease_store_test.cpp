@@ -96,7 +96,9 @@ TEST_CASE_METHOD(Fixture, "a holder that cannot renew loses it when its time is 
     REQUIRE_FALSE(lost);
     CHECK(lost.error().kind == ErrorKind::locked);
     cut = false;
+    CHECK_FALSE((*held)->still_held(1s)); // lost for good, though nobody has it yet
     const auto next = other.acquire(k_key, owner("bob"));
+    INFO((next ? "" : next.error().message));
     REQUIRE(next);
     CHECK((*next)->fence() == 2);
     CHECK_FALSE((*held)->still_held(1s)); // it sees that it is bob's now
