@@ -13,11 +13,6 @@ using namespace conduit::test;
 
 namespace {
 
-#define CONDUIT_CLUSTER                                                                                      \
-    if (!has_cluster())                                                                                      \
-        return;                                                                                              \
-    const ClusterWorld w
-
 Json pods(const ClusterWorld& w, const std::string& app)
 {
     return w.get(fmt::format("/api/v1/namespaces/{}/pods?labelSelector=app%3D{}", w.space, app))["items"];

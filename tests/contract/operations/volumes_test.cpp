@@ -16,11 +16,6 @@ using namespace conduit::test;
 
 namespace {
 
-#define CONDUIT_CLUSTER                                                                                      \
-    if (!has_cluster())                                                                                      \
-        return;                                                                                              \
-    const ClusterWorld w
-
 Deadline soon()
 {
     return Deadline(30s);

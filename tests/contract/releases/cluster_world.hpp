@@ -58,6 +58,12 @@ class ClusterWorld {
     std::string kubeconfig_;
 };
 
+// The first line of each test: no cluster, no test.
+#define CONDUIT_CLUSTER                                                                                      \
+    if (!conduit::test::has_cluster())                                                                       \
+        return;                                                                                              \
+    const conduit::test::ClusterWorld w
+
 inline constexpr auto k_busybox = "conduit.test/busybox:1";
 inline constexpr auto k_pause = "conduit.test/pause:1";
 

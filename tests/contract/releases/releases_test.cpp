@@ -16,11 +16,6 @@ using namespace conduit::test;
 
 namespace {
 
-#define CONDUIT_CLUSTER                                                                                      \
-    if (!has_cluster())                                                                                      \
-        return;                                                                                              \
-    const ClusterWorld w
-
 std::string first_pod(const ClusterWorld& w, const std::string& app)
 {
     const auto pods = w.get(fmt::format("/api/v1/namespaces/{}/pods?labelSelector=app%3D{}", w.space, app));
