@@ -4,7 +4,6 @@
 #pragma once
 
 #include "cli/app/console.hpp"
-#include "cli/app/module.hpp"
 #include "cli/command/globals.hpp"
 #include "cli/command/parse.hpp"
 #include "cli/command/registry.hpp"
@@ -25,16 +24,20 @@ namespace conduit {
 
 class Agents;
 class App;
+class BackendModule;
 class Certificates;
+class Database;
 class Endpoints;
 class InstanceStreams;
+class LoadedModule;
 class Operations;
 namespace local {
 class LocalStack;
 }
 class Orchestrator;
-class ServiceSettings;
+class RedisServers;
 class Releases;
+class ServiceSettings;
 class Volumes;
 
 // A backend that is made when first asked for. The composition root (cli/app/wiring.cpp) or a test sets the
@@ -154,6 +157,10 @@ class App {
     Result<Volumes*> volumes();
     Slot<Certificates> certificates_slot; // what a cluster's manager of certificates knows
     Result<Certificates*> certificates();
+    Slot<RedisServers> redis_slot; // the Redis of the context
+    Result<RedisServers*> redis();
+    Slot<Database> database_slot; // the PostgreSQL of the context
+    Result<Database*> database();
     Slot<local::LocalStack> local_slot; // what `local up` runs on this machine
     Result<local::LocalStack*> local_stack();
     Slot<Operations> operations_slot; // the engine every change goes through

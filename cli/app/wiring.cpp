@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/app/wiring.hpp"
 
+#include "cli/app/module.hpp"
 #include "cli/app/operations.hpp"
 #include "cli/app/wiring_cluster.hpp"
 #include "cli/backend/agent.hpp"

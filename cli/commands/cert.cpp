@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // `cert`: certificates that a manager in the cluster keeps, and what servers really show.
+#include "cli/app/module.hpp"
 #include "cli/app/operations.hpp"
 #include "cli/commands/all.hpp"
 #include "cli/commands/cert_check.hpp"

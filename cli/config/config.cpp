@@ -3,6 +3,7 @@
 
 #include "cli/config/fields.hpp"
 #include "cli/config/schema.hpp"
+#include "cli/config/stores_fields.hpp"
 #include "core/text.hpp"
 
 #include <algorithm>
@@ -12,44 +13,6 @@
 
 namespace conduit {
 namespace {
-
-void read_backup(Fields& parent, BackupConfig& backup)
-{
-    Fields f(parent, "backup");
-    f.text("repository", backup.repository);
-    f.text("region", backup.region);
-    f.texts("recipients", backup.recipients);
-    f.secret("access_key", backup.access_key);
-    f.secret("secret_key", backup.secret_key);
-    Fields keep(f, "keep");
-    keep.integer("daily", backup.keep_daily);
-    keep.integer("weekly", backup.keep_weekly);
-    keep.integer("monthly", backup.keep_monthly);
-}
-
-void read_stores(Fields& parent, Context& context)
-{
-    {
-        Fields f(parent, "redis");
-        f.text("url", context.redis.url);
-        f.text("service", context.redis.service);
-        f.text("user", context.redis.user);
-        f.secret("password", context.redis.password);
-    }
-    {
-        Fields f(parent, "postgres");
-        f.text("host", context.postgres.host);
-        f.text("service", context.postgres.service);
-        f.integer("port", context.postgres.port);
-        f.text("database", context.postgres.database);
-        f.text("user", context.postgres.user);
-        f.secret("password", context.postgres.password);
-    }
-    Fields f(parent, "prometheus");
-    f.text("url", context.prometheus.url);
-    f.text("via", context.prometheus.via);
-    f.secret("token", context.prometheus.token);
-}
 
 void read_reach(Fields& parent, Context& context)
 {
@@ -84,7 +47,6 @@ void read_context(Fields& f, Context& context)
     f.path("dir", context.dir);
     read_reach(f, context);
     read_stores(f, context);
-    read_backup(f, context.backup);
     read_guards(f, context.guards);
 }
 

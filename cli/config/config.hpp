@@ -4,6 +4,7 @@
 
 #include "cli/config/guards.hpp"
 #include "cli/config/secret.hpp"
+#include "cli/config/stores.hpp"
 #include "core/duration.hpp"
 #include "core/fs.hpp"
 #include "core/yaml.hpp"
@@ -35,36 +36,6 @@ struct AgentConfig {
     fs::path ca;               // PEM, of a private authority
     fs::path certificate, key; // PEM, ours, where the admin port asks for one
 };
-struct RedisConfig {
-    std::string url;     // redis://host:port/db, or
-    std::string service; // a service inside the cluster
-    std::string user;
-    SecretRef password;
-};
-struct PostgresConfig {
-    std::string host; // or service
-    std::string service;
-    int port = 5432;
-    std::string database;
-    std::string user;
-    SecretRef password;
-};
-struct PrometheusConfig {
-    std::string url;
-    std::string via; // "cluster": through the API server
-    SecretRef token;
-};
-struct BackupConfig {
-    std::string repository;
-    std::string region;
-    std::vector<std::string> recipients;
-    int keep_daily = 0;
-    int keep_weekly = 0;
-    int keep_monthly = 0;
-    SecretRef access_key;
-    SecretRef secret_key;
-};
-
 struct Context {
     std::string name;
     std::string system = "audio";

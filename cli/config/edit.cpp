@@ -2,6 +2,7 @@
 // Changes of config.yaml by commands, each where it stands, so that comments stay. A file that is written in
 // a way the editor does not understand is rewritten as data; as it was it stays beside it as config.yaml.bak.
 #include "cli/config/config.hpp"
+#include "cli/config/stores_fields.hpp"
 #include "core/text.hpp"
 #include "core/yaml_edit.hpp"
 
@@ -143,40 +144,6 @@ void put_part(Json& object, const char* key, Json part)
 {
     if (!part.empty())
         object[key] = std::move(part);
-}
-
-Json stores_json(const Context& context)
-{
-    Json json = Json::object();
-    Json redis = Json::object();
-    put_text(redis, "url", context.redis.url);
-    put_text(redis, "service", context.redis.service);
-    put_text(redis, "user", context.redis.user);
-    put_text(redis, "password", context.redis.password.str());
-    put_part(json, "redis", redis);
-    Json postgres = Json::object();
-    put_text(postgres, "host", context.postgres.host);
-    put_text(postgres, "service", context.postgres.service);
-    put_text(postgres, "database", context.postgres.database);
-    put_text(postgres, "user", context.postgres.user);
-    put_text(postgres, "password", context.postgres.password.str());
-    if (!postgres.empty())
-        postgres["port"] = context.postgres.port;
-    put_part(json, "postgres", postgres);
-    Json prometheus = Json::object();
-    put_text(prometheus, "url", context.prometheus.url);
-    put_text(prometheus, "via", context.prometheus.via);
-    put_text(prometheus, "token", context.prometheus.token.str());
-    put_part(json, "prometheus", prometheus);
-    Json backup = Json::object();
-    put_text(backup, "repository", context.backup.repository);
-    put_text(backup, "region", context.backup.region);
-    if (!backup.empty())
-        backup["keep"] = {{"daily", context.backup.keep_daily},
-                          {"weekly", context.backup.keep_weekly},
-                          {"monthly", context.backup.keep_monthly}};
-    put_part(json, "backup", backup);
-    return json;
 }
 
 } // namespace

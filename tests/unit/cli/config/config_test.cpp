@@ -55,6 +55,9 @@ TEST_CASE("the documented example is read whole")
     CHECK(prod.agent.token.source == SecretRef::Source::kubernetes);
     CHECK(prod.postgres.password.str() == "command:pass show conduit/pg");
     CHECK(prod.backup.keep_monthly == 12);
+    CHECK(prod.redis.set());
+    CHECK(prod.redis.port == 6379);
+    CHECK_FALSE(config->find("local")->postgres.set());
     CHECK(prod.backup.recipients == std::vector<std::string>{"age1abc"});
     CHECK(prod.guards.protected_context);
     CHECK(prod.guards.min_replicas == 3);
@@ -105,6 +108,27 @@ TEST_CASE("damaged files are errors, never crashes")
                                 "a: &x [*x]", "contexts: {p: {guards: {min_replicas: 99999999999}}}");
     CAPTURE(text);
     CHECK_FALSE(parse_config(text, k_places));
+}
+
+TEST_CASE("a store is shown as it was written, its secrets as references")
+{
+    const auto config = parse_config(
+        "contexts:\n  prod:\n    redis: {sentinels: [a:26379, b:26379], master: cache, password: \"env:R\",\n"
+        "            tls: {enabled: true, ca: /ca.pem}}\n"
+        "    postgres: {host: /run/postgresql, ssl_mode: verify-full}\n"
+        "    backup: {repository: \"s3://b/p\", endpoint: \"http://s3:9000\", path_style: true, parts: "
+        "[postgres],\n"
+        "             access_key: \"file:/k\", heartbeat: \"https://hc/1\"}\n",
+        {});
+    REQUIRE(config);
+    const auto shown = context_json(*config->find("prod"));
+    CHECK(shown["redis"] == Json::parse(R"({"sentinels": ["a:26379", "b:26379"], "master": "cache",
+        "password": "env:R", "tls": {"enabled": true, "ca": "/ca.pem"}})"));
+    CHECK(shown["postgres"] ==
+          Json::parse(R"({"host": "/run/postgresql", "ssl_mode": "verify-full", "port": 5432})"));
+    CHECK(shown["backup"]["access_key"] == "file:/k");
+    CHECK(shown["backup"]["path_style"] == true);
+    CHECK(shown["backup"]["keep"]["daily"] == 0);
 }
 
 TEST_CASE("choosing a context changes one line and keeps the comments")
