@@ -118,7 +118,7 @@ Dispatch dispatch(const Registry& registry, std::span<const std::string> words)
         result.rest = std::move(all);
         return result;
     }
-    result.noun = find_noun(registry, all[noun_at]);
+    result.noun = registry.find(all[noun_at]);
     if (result.noun == nullptr) {
         result.unmatched = all[noun_at];
         return result;

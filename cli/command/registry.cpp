@@ -17,10 +17,46 @@ Noun standalone_noun(Group group, Verb verb)
     return noun;
 }
 
-const Noun* find_noun(const Registry& registry, std::string_view name)
+Registry::Registry(std::initializer_list<Noun> nouns)
 {
-    const auto found = std::ranges::find(registry, name, &Noun::name);
-    return found == registry.end() ? nullptr : &*found;
+    for (const Noun& noun : nouns)
+        push_back(noun);
+}
+
+Registry::Registry(std::span<const Maker> makers)
+{
+    slots_.reserve(makers.size());
+    for (const Maker& maker : makers)
+        slots_.push_back({.name = maker.name, .make = maker.make, .noun = nullptr});
+}
+
+void Registry::push_back(Noun noun)
+{
+    const auto name = noun.name;
+    slots_.push_back({.name = name, .make = nullptr, .noun = std::make_shared<const Noun>(std::move(noun))});
+}
+
+const Noun& Registry::noun(std::size_t at) const
+{
+    const Slot& slot = slots_[at];
+    if (!slot.noun)
+        slot.noun = std::make_shared<const Noun>(slot.make());
+    return *slot.noun;
+}
+
+const Noun* Registry::find(std::string_view name) const
+{
+    const auto found = std::ranges::find(slots_, name, &Slot::name);
+    return found == slots_.end() ? nullptr : &noun(static_cast<std::size_t>(found - slots_.begin()));
+}
+
+std::vector<std::string_view> Registry::names() const
+{
+    std::vector<std::string_view> names;
+    names.reserve(slots_.size());
+    for (const Slot& slot : slots_)
+        names.push_back(slot.name);
+    return names;
 }
 
 std::vector<ErrorKind> declared_codes(const VerbDoc& doc)

@@ -49,7 +49,9 @@
 #include "cli/command/flags.hpp"
 #include "cli/command/report.hpp"
 
+#include <cstddef>
 #include <functional>
+#include <initializer_list>
 #include <memory>
 #include <span>
 #include <string_view>
@@ -175,9 +177,62 @@ template <class RunFn> Noun standalone(Group group, VerbDoc doc, RunFn run)
     return standalone_noun(group, verb(std::move(doc), run));
 }
 
-using Registry = std::vector<Noun>; // in the order of help; see cli/commands/all.hpp
+// The nouns in the order of help; see cli/commands/all.hpp. One that is known by its maker is made when it is
+// first looked at: a command then touches the code of its own noun alone, which is most of a short command's
+// memory. Copies share what was made. Not for two threads at once.
+class Registry {
+  public:
+    using Make = Noun (*)();
+    struct Maker {
+        std::string_view name; // the noun's own
+        Make make;
+    };
+    Registry() = default;
+    Registry(std::initializer_list<Noun> nouns);
+    explicit Registry(std::span<const Maker> makers);
 
-const Noun* find_noun(const Registry& registry, std::string_view name);
+    void push_back(Noun noun);
+    const Noun* find(std::string_view name) const; // makes at most this one
+    std::vector<std::string_view> names() const;   // makes none
+
+    class Iterator { // makes what it is asked for
+      public:
+        using difference_type = std::ptrdiff_t;
+        using value_type = Noun;
+        Iterator() = default;
+        Iterator(const Registry* registry, std::size_t at) : registry_(registry), at_(at) {}
+        const Noun& operator*() const { return registry_->noun(at_); }
+        const Noun* operator->() const { return &registry_->noun(at_); }
+        Iterator& operator++()
+        {
+            ++at_;
+            return *this;
+        }
+        Iterator operator++(int)
+        {
+            const auto before = *this;
+            ++at_;
+            return before;
+        }
+        bool operator==(const Iterator&) const = default;
+
+      private:
+        const Registry* registry_ = nullptr;
+        std::size_t at_ = 0;
+    };
+    Iterator begin() const { return {this, 0}; }
+    Iterator end() const { return {this, slots_.size()}; }
+
+  private:
+    struct Slot {
+        std::string_view name;
+        Make make = nullptr;
+        mutable std::shared_ptr<const Noun> noun;
+    };
+    const Noun& noun(std::size_t at) const;
+    std::vector<Slot> slots_;
+};
+
 std::vector<ErrorKind> declared_codes(const VerbDoc& doc);    // ascending
 std::string command_path(const Noun& noun, const Verb& verb); // "provider weight", "ps"
 std::string_view effect_name(Effect effect);

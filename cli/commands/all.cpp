@@ -5,21 +5,57 @@ namespace conduit::commands {
 
 Registry all()
 {
-    using Make = Noun (*)();
     // The order of --help inside a group.
-    constexpr Make nouns[] = {
-        context,       local,   doctor,    version,   ps,         logs,    exec,          cp,
-        dump,          forward, top,       events,    describe,   restart, stop_workload, start_workload,
-        wait_workload, scale,   autoscale, resources, deploy,     rollout, canary,        provider,
-        circuit,       cache,   pool,      limit,     usage,      safety,  volume,        health,
-        metrics,       config,  blocklist, secret,    cert,       net,     history,       undo,
-        resume,        lock,    reversals, commands,  completion, docs,    help,
+    static constexpr Registry::Maker k_nouns[] = {
+        {"context", context},
+        {"local", local},
+        {"doctor", doctor},
+        {"version", version},
+        {"ps", ps},
+        {"logs", logs},
+        {"exec", exec},
+        {"cp", cp},
+        {"dump", dump},
+        {"forward", forward},
+        {"top", top},
+        {"events", events},
+        {"describe", describe},
+        {"restart", restart},
+        {"stop", stop_workload},
+        {"start", start_workload},
+        {"wait", wait_workload},
+        {"scale", scale},
+        {"autoscale", autoscale},
+        {"resources", resources},
+        {"deploy", deploy},
+        {"rollout", rollout},
+        {"canary", canary},
+        {"provider", provider},
+        {"circuit", circuit},
+        {"cache", cache},
+        {"pool", pool},
+        {"limit", limit},
+        {"usage", usage},
+        {"safety", safety},
+        {"volume", volume},
+        {"health", health},
+        {"metrics", metrics},
+        {"config", config},
+        {"blocklist", blocklist},
+        {"secret", secret},
+        {"cert", cert},
+        {"net", net},
+        {"history", history},
+        {"undo", undo},
+        {"resume", resume},
+        {"lock", lock},
+        {"reversals", reversals},
+        {"commands", commands},
+        {"completion", completion},
+        {"docs", docs},
+        {"help", help},
     };
-    Registry registry;
-    registry.reserve(std::size(nouns));
-    for (const Make make : nouns)
-        registry.push_back(make());
-    return registry;
+    return Registry(k_nouns);
 }
 
 } // namespace conduit::commands

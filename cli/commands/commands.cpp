@@ -53,7 +53,7 @@ Completer noun_completer()
 
 Result<const Noun*> known_noun(App& app, const std::string& name)
 {
-    if (const Noun* noun = find_noun(app.registry(), name))
+    if (const Noun* noun = app.registry().find(name))
         return noun;
     std::vector<std::string> names;
     for (const Noun& noun : app.registry())

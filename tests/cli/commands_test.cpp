@@ -6,6 +6,7 @@
 #include "tests/support/golden.hpp"
 #include "tests/support/test_app.hpp"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 using namespace conduit;
@@ -267,6 +268,17 @@ TEST_CASE("committed completions, reference and manual pages are fresh")
         REQUIRE(committed);
         CHECK(*committed == file.content);
     }
+}
+
+TEST_CASE("every noun stands under its own name")
+{
+    const Registry registry = commands::all();
+    const auto names = registry.names();
+    std::vector<std::string_view> own;
+    for (const Noun& noun : registry)
+        own.push_back(noun.name);
+    CHECK(own == names);
+    CHECK(std::ranges::all_of(names, [&](auto name) { return registry.find(name)->name == name; }));
 }
 
 TEST_CASE("the reader's going away ends a stream without an error")

@@ -4,6 +4,9 @@
 #include "tests/support/catch.hpp"
 #include "tests/support/test_app.hpp"
 
+#include <array>
+#include <stdexcept>
+
 using namespace conduit;
 
 namespace {
@@ -128,6 +131,24 @@ std::string message(const std::vector<std::string>& words)
 }
 
 } // namespace
+
+TEST_CASE("a noun is made when it is looked at, and once")
+{
+    static int made = 0;
+    const auto count = []() -> Noun {
+        ++made;
+        return {.name = "one", .summary = "One"};
+    };
+    const auto never = []() -> Noun { throw std::logic_error("nobody asked for it"); };
+    const std::array<Registry::Maker, 2> makers{{{"one", count}, {"two", never}}};
+    const Registry lazy(makers);
+    CHECK(lazy.names() == std::vector<std::string_view>{"one", "two"});
+    CHECK(made == 0);
+    REQUIRE(lazy.find("one") != nullptr);
+    CHECK(lazy.find("one") == lazy.find("one"));
+    CHECK(made == 1);
+    CHECK(lazy.find("three") == nullptr);
+}
 
 TEST_CASE("a flag that may stand alone takes the next word only if that can be its value")
 {
