@@ -11,7 +11,8 @@ namespace {
 
 Json config_file_json(const ControlStatus& status)
 {
-    return {{"sha256", status.config_sha256},
+    return {{"file", status.config_file},
+            {"sha256", status.config_sha256},
             {"loaded_at", format_time(status.config_loaded_at)},
             {"error", status.config_error}};
 }

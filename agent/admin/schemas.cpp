@@ -17,7 +17,7 @@ constexpr std::array k_components{
     Component{"ErrorBody", "code:string, message:string, hint:string, details:object"},
     Component{"Control", "revision:integer, applied_revision:integer, store_ok:boolean, store_error:string, "
                          "store_age_ms:integer, from_disk:boolean, skipped:string[]"},
-    Component{"ConfigFile", "sha256:string, loaded_at:string, error:string"},
+    Component{"ConfigFile", "file:string, sha256:string, loaded_at:string, error:string"},
     Component{"Replica",
               "name:string, version:string, pid:integer, started_at:string, ready:boolean, admin_url:string, "
               "uptime_s:integer, control:Control, config:ConfigFile, in_flight:integer, realtime:integer, "

@@ -73,6 +73,7 @@ class ControllerImpl final : public Controller {
         status.warnings = inputs_.warnings();
         if (!disk_error_.empty())
             status.warnings.push_back(disk_error_);
+        status.config_file = inputs_.base().file.string();
         status.config_sha256 = inputs_.base().sha256;
         status.replicas = replicas_;
         status.replica = options_.replica_name;
@@ -225,7 +226,11 @@ class ControllerImpl final : public Controller {
     {
         const std::lock_guard lock(mutex_);
         status_.store_ok = result.has_value();
-        status_.store_error = result ? std::string() : result.error().message;
+        status_.store_error.clear();
+        if (!result)
+            status_.store_error = result.error().cause.empty()
+                                      ? result.error().message
+                                      : fmt::format("{}: {}", result.error().message, result.error().cause);
         if (result)
             store_answered_ = Steady::now();
         return result.has_value();

@@ -18,8 +18,9 @@ struct ControlStatus {
     std::uint64_t applied_revision = 0; // in every worker of this replica
     bool store_ok = true;
     std::string store_error;
-    Duration store_age{0};  // since the store last answered
-    bool from_disk = false; // running on the last state kept on disk
+    Duration store_age{0};   // since the store last answered
+    bool from_disk = false;  // running on the last state kept on disk
+    std::string config_file; // as this replica sees it: "/etc/conduit/agent.yaml"
     std::string config_sha256;
     WallTime config_loaded_at{};
     std::string config_error;         // of a newer file that was not taken

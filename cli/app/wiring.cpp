@@ -19,6 +19,7 @@
 #include "cli/targets/workloads.hpp"
 #include "core/process.hpp"
 
+#include <algorithm>
 #include <fmt/format.h>
 
 namespace conduit {
@@ -166,20 +167,45 @@ Result<std::unique_ptr<ops::Target>> make_control_target(App& app)
     return std::make_unique<ControlTarget>(*agents, app.clock(), Duration{1000}, shared, &app.cancel());
 }
 
+// The ConfigMap that the replicas see as the file they say they have read.
+Result<std::unique_ptr<BaseConfig>> find_cluster_config(App& app, Agents& agents)
+{
+    constexpr Duration limit{30'000};
+    const auto deadline = app.deadline(limit);
+    TRY_ASSIGN(const auto replica, agents.ask({.path = "/admin/v1/replica"}, deadline));
+    const auto* config = json_find(*replica, "config");
+    const fs::path file = config == nullptr ? "" : json_string_or(*config, "file", "");
+    const auto name = json_string_or(*replica, "name", "");
+    TRY_ASSIGN(Orchestrator * orchestrator, app.orchestrator());
+    TRY_ASSIGN(const auto instances, orchestrator->instances("", deadline));
+    const auto self = std::ranges::find(instances, name, &Instance::name);
+    if (self == instances.end())
+        return fail(ErrorKind::unknown, fmt::format("replica {} is no instance of the cluster", name),
+                    "See what runs: conduitctl ps");
+    TRY_ASSIGN(ServiceSettings * settings, app.settings());
+    TRY_ASSIGN(auto mounted, find_mounted_config(*settings, self->workload, file, deadline));
+    return make_config_in_map(*settings, std::move(mounted.map), std::move(mounted.key));
+}
+
 Result<std::unique_ptr<ops::Target>> make_persist_target(App& app)
 {
     TRY_ASSIGN(Agents * agents, app.agents());
     TRY_ASSIGN(const Context* context, app.context());
-    if (context->orchestrator != OrchestratorKind::local || !context->agent.urls.empty())
+    if (context->orchestrator == OrchestratorKind::compose || !context->agent.urls.empty())
         return fail(
             ErrorKind::refused,
             fmt::format("the base configuration of context {} cannot be written from here", context->name),
             "Leave out --persist, and change its configuration where it is kept.");
-    const local::Layout layout{folder_of(app, *context)};
+    std::unique_ptr<BaseConfig> where;
+    if (context->orchestrator == OrchestratorKind::kubernetes) {
+        TRY_ASSIGN(where, find_cluster_config(app, *agents));
+    } else {
+        const local::Layout layout{folder_of(app, *context)};
+        where = make_config_in_file(layout.agent_yaml(), layout.state() / "file-keys.json");
+    }
     TRY_ASSIGN(auto control, make_control_target(app));
     return std::make_unique<PersistTarget>(std::move(control), *agents, app.clock(),
-                                           ConfigFile(layout.agent_yaml(), layout.state() / "file-keys.json"),
-                                           &app.cancel());
+                                           ConfigFile(std::move(where)), &app.cancel());
 }
 
 // refused where the context is of no cluster, which alone keeps `what`.

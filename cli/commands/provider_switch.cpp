@@ -2,11 +2,17 @@
 #include "cli/commands/provider.hpp"
 #include "cli/targets/control_target.hpp"
 
+#include <algorithm>
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
 namespace conduit::commands {
 namespace {
+
+// A node brings a changed ConfigMap to its pods within about two minutes (the kubelet's sync period and its
+// cache):
+// https://kubernetes.io/docs/concepts/configuration/configmap/#mounted-configmaps-are-updated-automatically
+constexpr Duration k_mounts_follow{180'000};
 
 struct SwitchOptions {
     std::string provider;
@@ -95,7 +101,10 @@ Result<Report> switch_to(App& app, const SwitchOptions& o, bool enabled)
     change.watch = "conduitctl provider ls --watch";
     if (o.persist)
         change.file_fields = {{provider_path(o.provider, "enabled"), Json(enabled)}};
-    return change_control(app, std::move(change), waiting_for(o.change, o.drain));
+    auto options = waiting_for(o.change, o.drain);
+    if (o.persist)
+        options.timeout = std::max(options.timeout, k_mounts_follow);
+    return change_control(app, std::move(change), options);
 }
 
 Result<Report> enable(App& app, const SwitchOptions& o)
@@ -133,9 +142,9 @@ std::vector<Verb> provider_switch_verbs()
              "every replica has applied it and none selects the provider any more. Realtime sessions go on "
              "until they end; with --drain it is done when they have ended too, and those that are left "
              "after the time are closed with 1001 (going away). With --for the agents enable it again by "
-             "themselves, also when nobody is there to do it. With --persist the base configuration file of "
-             "a "
-             "local context says so too; undo takes both back.",
+             "themselves, also when nobody is there to do it. With --persist the base configuration says so "
+             "too, the file of a local context or the ConfigMap that the replicas mount, and it is done when "
+             "every replica has read it, which takes a cluster up to two minutes; undo takes both back.",
          .examples = {"conduitctl provider disable openai --for 2h --reason \"OpenAI incident\"",
                       "conduitctl provider disable openai --drain=2m --yes",
                       "conduitctl provider disable openai --check"},

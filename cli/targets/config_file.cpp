@@ -13,9 +13,8 @@
 namespace conduit {
 namespace {
 
-constexpr std::size_t k_largest = 4U << 20U;
-constexpr std::size_t k_keys_kept = 200;
 constexpr Duration k_poll{50};
+constexpr int k_tries = 5;
 
 std::vector<std::string> place_of(const std::string& path)
 {
@@ -43,9 +42,9 @@ Json value_at(const Json& document, const std::string& path)
     return *at;
 }
 
-Result<Json> read_document(const std::string& text, const fs::path& file)
+Result<Json> read_document(const std::string& text, const std::string& name)
 {
-    TRY_ASSIGN(const auto root, parse_yaml(text, file.string()));
+    TRY_ASSIGN(const auto root, parse_yaml(text, name));
     auto document = root.to_json();
     if (!document.is_object())
         return root.error("a map is expected");
@@ -60,24 +59,17 @@ Result<std::vector<ops::Moved>> moved(const ops::Step& step, const Json& documen
     return ops::moved_fields(step, now);
 }
 
-ops::Applied applied_to(const fs::path& file, const std::string& sha256)
+ops::Applied applied_to(const std::string& name, const std::string& sha256)
 {
-    return {fmt::format("{} rewritten", file.filename().string()), Json{{"sha256", sha256}}};
-}
-
-Json read_keys(const fs::path& file)
-{
-    const auto text = read_file(file, k_largest);
-    auto keys = text ? parse_json(*text) : Result<Json>(Json::array());
-    return keys && keys->is_array() ? *std::move(keys) : Json::array();
+    return {fmt::format("{} rewritten", name), Json{{"sha256", sha256}}};
 }
 
 } // namespace
 
-Result<ops::FieldMap> ConfigFile::observe(std::span<const std::string> paths) const
+Result<ops::FieldMap> ConfigFile::observe(std::span<const std::string> paths, Deadline deadline) const
 {
-    TRY_ASSIGN(const auto text, read_file(file_, k_largest));
-    TRY_ASSIGN(const auto document, read_document(text, file_));
+    TRY_ASSIGN(const auto now, where_->read(deadline));
+    TRY_ASSIGN(const auto document, read_document(now.text, where_->name()));
     ops::FieldMap fields;
     for (const auto& path : paths)
         fields[path].value = value_at(document, path);
@@ -86,50 +78,51 @@ Result<ops::FieldMap> ConfigFile::observe(std::span<const std::string> paths) co
 
 Result<ops::Applied> ConfigFile::apply(const ops::WriteContext& context, const ops::Step& step) const
 {
-    TRY_ASSIGN(const auto lock, FileLock::lock(keys_.string() + ".lock"));
-    TRY_ASSIGN(const auto done, find(context.key, step));
+    for (int left = k_tries;; --left) {
+        auto applied = apply_once(context, step);
+        // Somebody may have written another place of it in between: what it says now decides.
+        if (applied || applied.error().kind != ErrorKind::stale || left == 1)
+            return applied;
+    }
+}
+
+Result<ops::Applied> ConfigFile::apply_once(const ops::WriteContext& context, const ops::Step& step) const
+{
+    TRY_ASSIGN(const auto done, find(context.key, step, context.deadline));
     if (done)
         return *done;
-    TRY_ASSIGN(auto text, read_file(file_, k_largest));
-    TRY_ASSIGN(const auto document, read_document(text, file_));
+    TRY_ASSIGN(const auto before, where_->read(context.deadline));
+    TRY_ASSIGN(const auto document, read_document(before.text, where_->name()));
     TRY_ASSIGN(const auto changed, moved(step, document));
     if (!changed.empty())
-        return ops::stale_error(fmt::format("{} was changed meanwhile", file_.string()), changed);
+        return ops::stale_error(fmt::format("{} was changed meanwhile", where_->name()), changed);
+    auto text = before.text;
     for (const auto& field : step.fields) {
         auto edited = edit_yaml(text, place_of(field.path), *field.after);
         if (!edited)
             return std::move(edited.error())
-                .prefixed(file_.string())
+                .prefixed(where_->name())
                 .with_hint("Change it by hand, and leave out --persist.");
         text = *std::move(edited);
     }
-    // The key goes first: one without its content in the file has not happened.
-    auto keys = read_keys(keys_);
-    keys.push_back(Json{{"key", context.key.text()}, {"sha256", sha256_hex(text)}});
-    while (keys.size() > k_keys_kept)
-        keys.erase(keys.begin());
-    TRY(write_file(keys_, dump_json(keys) + "\n"));
-    TRY(write_file(file_, text));
-    if (context.sent)
-        context.sent();
-    return applied_to(file_, sha256_hex(text));
+    TRY(where_->replace(context.key.text(), before, text, context.deadline, context.sent));
+    return applied_to(where_->name(), sha256_hex(text));
 }
 
-Result<std::optional<ops::Applied>> ConfigFile::find(const ops::StepKey& key, const ops::Step& step) const
+Result<std::optional<ops::Applied>> ConfigFile::find(const ops::StepKey& key, const ops::Step& step,
+                                                     Deadline deadline) const
 {
-    const auto keys = read_keys(keys_);
-    const auto known = std::ranges::find_if(
-        keys, [&](const Json& item) { return json_string_or(item, "key", "") == key.text(); });
-    if (known == keys.end())
+    TRY_ASSIGN(const bool written, where_->was_written(key.text(), deadline));
+    if (!written)
         return std::optional<ops::Applied>{};
-    TRY_ASSIGN(const auto text, read_file(file_, k_largest));
-    TRY_ASSIGN(const auto document, read_document(text, file_));
+    TRY_ASSIGN(const auto now, where_->read(deadline));
+    TRY_ASSIGN(const auto document, read_document(now.text, where_->name()));
     const bool holds = std::ranges::all_of(step.fields, [&](const ops::Field& field) {
         return ops::same_json(value_at(document, field.path), *field.after);
     });
     if (!holds)
         return std::optional<ops::Applied>{};
-    return std::optional(applied_to(file_, sha256_hex(text)));
+    return std::optional(applied_to(where_->name(), sha256_hex(now.text)));
 }
 
 Result<> ConfigFile::verify(Agents& agents, Clock& clock, const ops::Applied& applied, Deadline deadline,
@@ -175,7 +168,7 @@ Result<ops::FieldMap> PersistTarget::observe(std::span<const std::string> paths,
         (is_file_field(path) ? in_file : in_state).push_back(path);
     ops::FieldMap all;
     if (!in_file.empty()) {
-        TRY_ASSIGN(all, file_.observe(in_file));
+        TRY_ASSIGN(all, file_.observe(in_file, deadline));
     }
     if (!in_state.empty()) {
         TRY_ASSIGN(auto state, control_->observe(in_state, deadline));
@@ -192,7 +185,7 @@ Result<ops::Applied> PersistTarget::apply(const ops::WriteContext& context, cons
 Result<std::optional<ops::Applied>> PersistTarget::find(const ops::StepKey& key, const ops::Step& step,
                                                         Deadline deadline)
 {
-    return is_file_step(step) ? file_.find(key, step) : control_->find(key, step, deadline);
+    return is_file_step(step) ? file_.find(key, step, deadline) : control_->find(key, step, deadline);
 }
 
 Result<> PersistTarget::verify(const ops::Step& step, const ops::Applied& applied, Deadline deadline,

@@ -5,8 +5,8 @@
 
 #include "cli/backend/agent.hpp"
 #include "cli/ops/target.hpp"
+#include "cli/targets/base_config.hpp"
 #include "core/cancel.hpp"
-#include "core/fs.hpp"
 
 namespace conduit {
 
@@ -14,19 +14,19 @@ inline constexpr std::string_view k_file_field = "file/";
 
 class ConfigFile {
   public:
-    // keys: where it keeps which steps it did; beside the file's deployment, so that everybody looks there.
-    ConfigFile(fs::path file, fs::path keys) : file_(std::move(file)), keys_(std::move(keys)) {}
+    explicit ConfigFile(std::unique_ptr<BaseConfig> where) : where_(std::move(where)) {}
 
-    Result<ops::FieldMap> observe(std::span<const std::string> paths) const;
+    Result<ops::FieldMap> observe(std::span<const std::string> paths, Deadline deadline) const;
     Result<ops::Applied> apply(const ops::WriteContext& context, const ops::Step& step) const;
-    Result<std::optional<ops::Applied>> find(const ops::StepKey& key, const ops::Step& step) const;
+    Result<std::optional<ops::Applied>> find(const ops::StepKey& key, const ops::Step& step,
+                                             Deadline deadline) const;
     // Every replica has read the file as the step left it. failed: one of them cannot use it.
     static Result<> verify(Agents& agents, Clock& clock, const ops::Applied& applied, Deadline deadline,
                            const Cancel* cancel, ops::Progress& progress);
 
   private:
-    fs::path file_;
-    fs::path keys_;
+    Result<ops::Applied> apply_once(const ops::WriteContext& context, const ops::Step& step) const;
+    std::unique_ptr<BaseConfig> where_;
 };
 
 // The agents' control state and their base file in one operation: what it writes to both is taken back from

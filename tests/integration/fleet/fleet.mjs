@@ -56,7 +56,8 @@ export class Fleet {
         answer.on('end', () => resolve({ status: answer.statusCode, body: parsed(all) }));
         answer.on('error', reject);
       });
-      request.on('error', reject);
+      // An idle connection may be closed by the replica just when it is used again.
+      request.on('error', (error) => (request.reusedSocket && error.code === 'ECONNRESET' ? resolve(this.call(pod, method, path, body)) : reject(error)));
       request.on('timeout', () => request.destroy(new Error(`${pod.name}: no answer in time`)));
       request.end(text);
     });
@@ -69,6 +70,13 @@ export class Fleet {
 
   patch(pod, set, reason = 'test') {
     return this.call(pod, 'PATCH', '/admin/v1/state', { set, reason });
+  }
+
+  // Nothing reaches the replica and nothing leaves it, as behind a broken switch; cut(pod, false) mends it.
+  cut(pod, on = true) {
+    for (const [chain, side] of [['INPUT', '-i'], ['OUTPUT', '-o']]) {
+      execFileSync('nsenter', ['-t', String(this.pid(pod)), '-n', 'iptables', on ? '-I' : '-D', chain, side, 'eth0', '-j', 'DROP']);
+    }
   }
 
   // The replica's process as this machine's kernel knows it.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // One fleet of five replicas on a real cluster: node fleet_test.mjs CTL NAMESPACE ROOT
 import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
 import fs from 'node:fs';
 import path from 'node:path';
 import { Checks, until } from '../stack/stack.mjs';
@@ -26,7 +27,7 @@ await t.check('five replicas become ready and conduitctl sees each', async () =>
   }, 120000, 'five ready pods');
   const ps = fleet.run(['ps', '-o', 'json']);
   assert.equal(ps.code, 0, ps.err);
-  assert.deepEqual(JSON.parse(ps.out).items.map((i) => i.name).sort(), pods.map((pod) => pod.name).sort());
+  assert.deepEqual(JSON.parse(ps.out).items.map((i) => i.name).filter((name) => !name.startsWith('conduit-redis')).sort(), pods.map((pod) => pod.name).sort());
   const listed = fleet.run(['provider', 'ls', '-o', 'json']);
   assert.equal(listed.code, 0, listed.err);
   assert.equal(JSON.parse(listed.out).items.length, 3);
@@ -90,6 +91,54 @@ await t.check('a replica that hangs is named by exit 11, and agrees once it runs
   assert.ok((said.out + said.err).includes(hung.name), said.out + said.err);
   const { body } = await fleet.call(pods[0], 'GET', '/admin/v1/state');
   await everywhere(body.revision, 10000);
+});
+
+await t.check('a replica that is cut off is named by exit 11, and agrees once it is back', async () => {
+  const lost = pods[1];
+  fleet.cut(lost);
+  let said;
+  try {
+    said = fleet.run(['provider', 'weight', 'aws=20', 'openai=60', '--yes', '--timeout', '12s', '-o', 'json']);
+  } finally {
+    fleet.cut(lost, false);
+  }
+  assert.equal(said.code, 11, `exit ${said.code}: ${said.out}${said.err}`);
+  assert.ok((said.out + said.err).includes(lost.name), said.out + said.err);
+  const { body } = await fleet.call(pods[0], 'GET', '/admin/v1/state');
+  await everywhere(body.revision, 30000);
+  pods = fleet.pods();
+});
+
+await t.check('what is to last is written to the ConfigMap, read by every replica, and undone in both', async () => {
+  const config = () => JSON.parse(fleet.kubectl('get', 'configmap', 'conduit-config', '-o', 'json')).data['agent.yaml'];
+  const before = config();
+  const done = fleet.run(['provider', 'disable', 'google', '--persist', '--yes', '-o', 'json']);
+  assert.equal(done.code, 0, done.err);
+  const digest = createHash('sha256').update(config()).digest('hex');
+  assert.notEqual(config(), before);
+  assert.match(config(), /google: .*enabled: false/);
+  for (const pod of pods) {
+    const { body } = await fleet.call(pod, 'GET', '/admin/v1/replica');
+    assert.equal(body.config.sha256, digest, pod.name);
+    assert.equal((await provider(pod, 'google')).enabled, false, pod.name);
+  }
+  const undone = fleet.run(['undo', JSON.parse(done.out).operation, '--yes', '--timeout', '3m', '-o', 'json']);
+  assert.equal(undone.code, 0, undone.err);
+  assert.equal(config(), before);
+  for (const pod of pods) assert.equal((await provider(pod, 'google')).enabled, true, pod.name);
+});
+
+await t.check('the replicas share the Redis of the cluster, and its death changes no answer of theirs', async () => {
+  const shared = async () => (await Promise.all(pods.map((pod) => fleet.call(pod, 'GET', '/admin/v1/cache')))).map((a) => a.body.shared?.status);
+  await until(async () => (await shared()).every((status) => status === 'up'), 60000, 'Redis is up in every replica');
+  const cleared = fleet.run(['cache', 'clear', 'audio:tts:', '--yes', '--confirm', 'audio:tts:', '--reason', 'test', '-o', 'json']);
+  assert.equal(cleared.code, 0, cleared.err);
+  const pod = JSON.parse(fleet.kubectl('get', 'pods', '-l', 'app=conduit-redis', '-o', 'json')).items[0].metadata.name;
+  fleet.kubectl('delete', 'pod', pod, '--grace-period=0', '--force');
+  for (const one of pods) assert.equal((await fleet.call(one, 'GET', '/health/ready')).status, 200, one.name);
+  const during = fleet.run(['provider', 'weight', 'aws=10', 'openai=70', '--yes', '-o', 'json']);
+  assert.equal(during.code, 0, during.err);
+  await until(async () => (await shared()).every((status) => status === 'up'), 60000, 'Redis is up again');
 });
 
 await t.check('a removed state loses no override', async () => {
@@ -171,7 +220,9 @@ if (ours) await t.check('without the API server the replicas route on, and one t
   await until(async () => {
     seen = await Promise.all(pods.map((pod) => fleet.control(pod)));
     return seen.every((control) => control.store_ok && !control.from_disk);
-  }, 60000, 'every replica has its store again').catch((error) => { throw new Error(`${error.message}: ${JSON.stringify(seen)}`); });
+  }, 60000, 'every replica has its store again').catch((error) => {
+    throw new Error(`${error.message}: ${JSON.stringify(seen)}\n${fleet.kubectl('logs', '--tail=20', pods[3].name)}`);
+  });
   const after = await fleet.patch(pods[3], { 'providers/google/weight': 45 });
   assert.equal(after.status, 200, JSON.stringify(after.body));
   await everywhere(after.body.revision, 5000);

@@ -236,7 +236,8 @@ struct FakeWorld {
                     std::make_unique<ControlTarget>(*found, c.clock(), Duration{0}, false, &c.cancel());
                 return std::make_unique<PersistTarget>(
                     std::move(control), *found, c.clock(),
-                    ConfigFile(agents.config_file, app.home() / "file-keys.json"), &c.cancel());
+                    ConfigFile(make_config_in_file(agents.config_file, app.home() / "file-keys.json")),
+                    &c.cancel());
             });
             operations->add_target("instances", [](App& c) -> Result<std::unique_ptr<ops::Target>> {
                 TRY(c.context());
