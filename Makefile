@@ -28,6 +28,7 @@ dev: deps
 
 test: dev ## Build everything and run every test
 	@tests/integration/openai/install
+	@tests/integration/s3/install
 	@ctest --test-dir build/$(PRESET) --output-on-failure -j$(JOBS) -LE '^cluster$$'
 	@tests/cluster/test build/$(PRESET)
 

@@ -15,6 +15,8 @@ pkg_check_modules(HTTPLIB REQUIRED IMPORTED_TARGET cpp-httplib)
 pkg_check_modules(re2 REQUIRED IMPORTED_TARGET re2)
 pkg_check_modules(libpq REQUIRED IMPORTED_TARGET libpq)
 pkg_check_modules(opus REQUIRED IMPORTED_TARGET opus)
+# Static: a program that reads no XML does not load it.
+find_library(PUGIXML libpugixml.a REQUIRED)
 find_path(LAME_INCLUDE lame/lame.h REQUIRED)
 find_path(VO_AACENC_INCLUDE vo-aacenc/voAAC.h REQUIRED)
 

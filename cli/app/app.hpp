@@ -25,6 +25,7 @@ namespace conduit {
 class Agents;
 class App;
 class BackendModule;
+class Backups;
 class Certificates;
 class Database;
 class Endpoints;
@@ -161,6 +162,8 @@ class App {
     Result<RedisServers*> redis();
     Slot<Database> database_slot; // the PostgreSQL of the context
     Result<Database*> database();
+    Slot<Backups> backups_slot; // where the context's backups are, and what they are of
+    Result<Backups*> backup();
     Slot<local::LocalStack> local_slot; // what `local up` runs on this machine
     Result<local::LocalStack*> local_stack();
     Slot<Operations> operations_slot; // the engine every change goes through

@@ -3,6 +3,7 @@
 
 #include "cli/app/module.hpp"
 #include "cli/app/operations.hpp"
+#include "cli/app/wiring_backup.hpp"
 #include "cli/app/wiring_cluster.hpp"
 #include "cli/backend/agent.hpp"
 #include "cli/orchestrator/local/layout.hpp"
@@ -285,6 +286,7 @@ void wire(App& app)
     });
     app.orchestrator_slot.set([connection](App& a) { return make_context_orchestrator(a, connection); });
     app.streams_slot.set([connection](App& a) { return make_context_streams(a, connection); });
+    app.backups_slot.set(make_context_backups);
     app.settings_slot.set([connection](App& a) -> Result<std::unique_ptr<ServiceSettings>> {
         TRY_ASSIGN(const Cluster* cluster,
                    only_cluster(a, connection, ErrorKind::usage, "settings and secrets"));
@@ -313,6 +315,7 @@ void wire(App& app)
     app.operations_slot.set([connection, records](App& a) -> Result<std::unique_ptr<Operations>> {
         auto operations = std::make_unique<Operations>(a);
         operations->add_target("agent", make_control_target);
+        operations->add_target("backups", make_backup_target);
         operations->add_target("agent-and-file", make_persist_target);
         operations->add_target("instances", make_instances_target);
         operations->add_target("local", make_local_target);

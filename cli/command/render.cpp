@@ -146,6 +146,8 @@ void render_fields(const Json& object, std::size_t indent, std::string& text)
 
 std::string render_human(const Report& report, const RenderOptions& options)
 {
+    if (report.hushed)
+        return {};
     if (!report.text.empty())
         return report.text.ends_with('\n') ? report.text : report.text + "\n";
     const Json& data = *report.data;

@@ -31,6 +31,7 @@ struct Report {
     std::string text;                  // when set, the human form is this instead (logs, topics, screens)
     std::vector<std::string> notes;    // further lines for people, after the data
     std::vector<std::string> next;     // commands to type next, pasteable
+    bool hushed = false;               // nothing for people to read: all is well and nobody sits there
     std::string name_field = "name";   // what -o name prints of each item (or of the object)
 };
 

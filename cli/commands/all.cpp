@@ -38,6 +38,7 @@ Registry all()
         {"usage", usage},
         {"safety", safety},
         {"volume", volume},
+        {"backup", backup},
         {"health", health},
         {"metrics", metrics},
         {"config", config},

@@ -7,6 +7,7 @@
 namespace conduit::commands {
 
 Noun autoscale();
+Noun backup();
 Noun blocklist();
 Noun cache();
 Noun canary();
