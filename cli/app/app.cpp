@@ -4,6 +4,7 @@
 #include "cli/app/module.hpp"
 #include "cli/app/operations.hpp"
 #include "cli/backend/agent.hpp"
+#include "cli/backend/database.hpp"
 #include "cli/command/render.hpp"
 #include "cli/orchestrator/certificates.hpp"
 #include "cli/orchestrator/endpoints.hpp"
@@ -219,6 +220,11 @@ Result<Endpoints*> App::endpoints()
 Result<Releases*> App::releases()
 {
     return releases_slot.get(*this);
+}
+
+Result<Database*> App::database()
+{
+    return database_slot.get(*this);
 }
 
 Result<Volumes*> App::volumes()
