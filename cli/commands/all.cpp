@@ -37,6 +37,7 @@ Registry all()
         {"limit", limit},
         {"usage", usage},
         {"safety", safety},
+        {"db", db},
         {"volume", volume},
         {"health", health},
         {"metrics", metrics},

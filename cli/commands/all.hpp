@@ -17,6 +17,7 @@ Noun completion();
 Noun config();
 Noun context();
 Noun cp();
+Noun db();
 Noun deploy();
 Noun describe();
 Noun docs();
