@@ -14,6 +14,7 @@ namespace conduit::commands {
 inline constexpr Duration k_db_timeout{10'000};
 inline constexpr Duration k_db_work_timeout{3'600'000}; // of what reads or rewrites whole tables
 
+Verb db_status_verb();
 std::vector<Verb> db_state_verbs(); // ping, wait, status, connections, limit
 std::vector<Verb> db_look_verbs();  // sizes, indexes, slow
 Verb db_query_verb();

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// `db ping`, `wait`, `status`, `connections`, `limit`: is it there, and how is it.
+// `db ping`, `wait`, `connections`, `limit`: is it there, and is there room for one more.
 #include "cli/commands/db.hpp"
 #include "core/text.hpp"
 
@@ -104,38 +104,9 @@ Result<Report> wait(App& app, const WaitOptions& o)
     }
 }
 
-constexpr std::string_view k_status = R"(
-SELECT current_setting('server_version') AS version,
-  CASE WHEN pg_is_in_recovery() THEN 'standby' ELSE 'primary' END AS role,
-  extract(epoch FROM clock_timestamp() - pg_postmaster_start_time())::float8 AS uptime_s,
-  current_database()::text AS database, pg_database_size(current_database()) AS size_bytes,
-  (SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend') AS connections,
-  current_setting('max_connections')::int AS max_connections,
-  current_setting('superuser_reserved_connections')::int AS reserved,
-  (SELECT count(*) FROM pg_stat_activity WHERE backend_type IS NULL) AS hidden,
-  (SELECT extract(epoch FROM max(clock_timestamp() - xact_start))::float8 FROM pg_stat_activity
-    WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()) AS longest_transaction_s,
-  (SELECT count(*) FROM pg_stat_activity WHERE state LIKE 'idle in transaction%') AS idle_in_transaction,
-  (SELECT count(*) FROM pg_stat_activity WHERE cardinality(pg_blocking_pids(pid)) > 0) AS blocked,
-  (SELECT max(age(datfrozenxid)) FROM pg_database)::bigint AS wraparound_age,
-  current_setting('autovacuum_freeze_max_age')::bigint AS freeze_max_age,
-  current_setting('archive_mode') AS archive_mode,
-  (SELECT archived_count FROM pg_stat_archiver) AS archived,
-  (SELECT failed_count FROM pg_stat_archiver) AS archive_failures,
-  (SELECT COALESCE(last_failed_time > COALESCE(last_archived_time, '-infinity'), false) FROM pg_stat_archiver)
-    AS archive_failing,
-  (SELECT extract(epoch FROM clock_timestamp() - last_archived_time)::float8 FROM pg_stat_archiver)
-    AS archived_ago_s,
-  CASE WHEN pg_is_in_recovery() THEN extract(epoch FROM clock_timestamp() - pg_last_xact_replay_timestamp())::float8
-    END AS replay_lag_s,
-  (SELECT COALESCE(jsonb_agg(name ORDER BY name), '[]') FROM pg_settings WHERE pending_restart) AS pending_restart)";
-
-constexpr std::string_view k_standbys = R"(
-SELECT application_name AS name, COALESCE(host(client_addr), 'local') AS client, state, sync_state AS sync,
-  pg_wal_lsn_diff(CASE WHEN pg_is_in_recovery() THEN pg_last_wal_receive_lsn() ELSE pg_current_wal_lsn() END,
-    replay_lsn)::bigint AS lag_bytes,
-  extract(epoch FROM replay_lag)::float8 AS lag_s
-FROM pg_stat_replication ORDER BY 1, 2)";
+struct ConnectionsOptions {
+    std::string by = "state";
+};
 
 constexpr auto k_see_all = "GRANT pg_monitor TO {};";
 
@@ -143,58 +114,6 @@ double number(const Json& row, std::string_view key)
 {
     return json_number_or(row, key, 0);
 }
-
-void add_findings(const Json& s, std::vector<std::string>& notes)
-{
-    const double slots = number(s, "max_connections") - number(s, "reserved");
-    if (slots > 0 && number(s, "connections") >= 0.8 * slots)
-        notes.push_back(
-            fmt::format("{:.0f} of {:.0f} connections are taken: conduitctl db connections --by app",
-                        number(s, "connections"), slots));
-    if (number(s, "wraparound_age") > number(s, "freeze_max_age"))
-        notes.push_back(fmt::format("{:.0f} million transactions without freezing: conduitctl db vacuum",
-                                    number(s, "wraparound_age") / 1e6));
-    if (json_bool_or(s, "archive_failing", false))
-        notes.emplace_back("the archiving of WAL fails: point-in-time recovery ends where it stopped");
-    if (number(s, "blocked") > 0)
-        notes.push_back(
-            fmt::format("{:.0f} sessions wait for a lock: conduitctl db slow", number(s, "blocked")));
-    if (number(s, "longest_transaction_s") > 300)
-        notes.push_back(
-            fmt::format("a transaction has been open for {}: conduitctl db kill-idle --in-transaction",
-                        human_seconds(number(s, "longest_transaction_s"))));
-    if (const auto* pending = json_find(s, "pending_restart"); pending != nullptr && !pending->empty())
-        notes.push_back(fmt::format("settings wait for a restart: {}", dump_json(*pending)));
-}
-
-Result<Report> status(App& app)
-{
-    TRY_ASSIGN(auto row, ask_db_row(app, "status", k_status));
-    TRY_ASSIGN(const auto standbys, ask_db(app, "standbys", k_standbys));
-    Report report;
-    auto& s = *row;
-    if (!s.contains("connections") || s["max_connections"].is_null())
-        return fail(ErrorKind::unknown, "the server did not tell its state");
-    s["standbys"] = sql_items(standbys);
-    const double slots = std::max(1.0, number(s, "max_connections") - number(s, "reserved"));
-    s["used"] = number(s, "connections") / slots;
-    if (number(s, "hidden") > 0) { // of others' sessions nothing is shown: no word instead of a wrong one
-        for (const auto* key :
-             {"connections", "used", "longest_transaction_s", "idle_in_transaction", "blocked"})
-            s[key] = nullptr;
-        report.verdict = ErrorKind::unknown;
-        report.notes.push_back(
-            fmt::format("other roles' sessions are not shown to this one; as a superuser: {}",
-                        fmt::format(k_see_all, "ROLE")));
-    }
-    add_findings(s, report.notes);
-    report.data = std::move(s);
-    return report;
-}
-
-struct ConnectionsOptions {
-    std::string by = "state";
-};
 
 constexpr std::string_view k_connections = R"(
 SELECT {} AS name, count(*) AS connections, count(*) FILTER (WHERE state = 'active') AS active,
@@ -228,13 +147,15 @@ Result<Json> read_limit(App& app)
     return std::move(out);
 }
 
+constexpr auto k_by_reserved = "the server is full: this answer came by a slot that is kept for superusers";
+
 void note_full(const Json& limit, std::vector<std::string>& notes)
 {
     notes.push_back(fmt::format("{:.0f} of {:.0f} are in use ({:.0f} %); {:.0f} more are kept for superusers",
                                 number(limit, "connections"), number(limit, "available"),
                                 100 * number(limit, "used"), number(limit, "reserved")));
     if (json_bool_or(limit, "by_reserved_slot", false))
-        notes.emplace_back("the server is full: this answer came by a slot that is kept for superusers");
+        notes.emplace_back(k_by_reserved);
 }
 
 Result<Report> connections(App& app, const ConnectionsOptions& o)
@@ -273,6 +194,13 @@ Result<Report> limit_run(App& app)
     TRY_ASSIGN(auto limit, read_limit(app));
     Report report;
     note_full(limit, report.notes);
+    report.text = std::exchange(report.notes, {}).front();
+    if (const auto own = number(limit, "database_limit"); own > 0)
+        report.notes.push_back(fmt::format("this database may have {:.0f} of them", own));
+    if (const auto own = number(limit, "role_limit"); own > 0)
+        report.notes.push_back(fmt::format("this role may have {:.0f} of them", own));
+    if (json_bool_or(limit, "by_reserved_slot", false))
+        report.notes.emplace_back(k_by_reserved);
     if (number(limit, "used") >= 0.8)
         report.next = {"conduitctl db connections --by app", "conduitctl db kill-idle --older 5m --dry-run"};
     report.data = std::move(limit);
@@ -306,12 +234,7 @@ std::vector<Verb> db_state_verbs()
          .backends = backends},
         [](Flags& f, WaitOptions& o) { f.flag("--primary", o.primary, "Until it is no standby, too"); },
         wait));
-    verbs.push_back(verb({.name = "status",
-                          .summary = "Role, size, connections, replication, archiving, locks",
-                          .examples = {"conduitctl db status", "conduitctl db status -o json"},
-                          .covers = {"E-db-status-2"},
-                          .backends = backends},
-                         status));
+    verbs.push_back(db_status_verb());
     verbs.push_back(verb<ConnectionsOptions>(
         {.name = "connections",
          .summary = "Client sessions by state, user, app or client",
