@@ -333,6 +333,7 @@ void wire(App& app)
         return operations;
     });
     app.reach_checks.push_back({"agents reachable", agents_reachable});
+    app.reach_checks.push_back({"PostgreSQL answers", postgres_reachable});
 }
 
 } // namespace conduit

@@ -104,4 +104,17 @@ Result<std::unique_ptr<ops::Target>> make_postgres_restart_target(App& app)
     return std::make_unique<ops::PostgresRestartTarget>(*database, *workloads, app.clock(), &app.cancel());
 }
 
+CheckResult postgres_reachable(App& app, const Context& context)
+{
+    if (!context.postgres.set())
+        return {CheckResult::Status::skip, "the context names none", {}};
+    const auto database = app.database();
+    if (!database)
+        return {CheckResult::Status::fail, database.error().message, database.error().hint};
+    const auto answer = (*database)->run({.text = "SELECT 1"}, app.deadline(5s));
+    if (!answer)
+        return {CheckResult::Status::fail, answer.error().message, answer.error().hint};
+    return {CheckResult::Status::ok, (*database)->identity() + " answers", {}};
+}
+
 } // namespace conduit

@@ -12,5 +12,6 @@ Result<std::unique_ptr<Database>> make_context_database(App& app,
                                                         const std::shared_ptr<ClusterConnection>& connection);
 Result<std::unique_ptr<ops::Target>> make_postgres_target(App& app);
 Result<std::unique_ptr<ops::Target>> make_postgres_restart_target(App& app); // where the orchestrator runs it
+CheckResult postgres_reachable(App& app, const Context& context);            // for `doctor`
 
 } // namespace conduit

@@ -9,6 +9,8 @@
 #include <csignal>
 #include <fmt/format.h>
 #include <fstream>
+#include <map>
+#include <nlohmann/json.hpp>
 #include <sys/wait.h>
 
 using namespace conduit;
@@ -17,28 +19,35 @@ using namespace conduit::test;
 namespace {
 
 struct Home {
-    Home(const PostgresServer& server, const std::string& password)
+    Home(const PostgresServer& server, const std::string& password,
+         const std::string& user = "needs_password")
     {
         const auto file = folder.path() / "password";
         write_file(file, password + "\n").value();
         make_dirs(folder.path() / "conduitctl").value();
         write_file(folder.path() / "conduitctl/config.yaml",
-                   fmt::format("contexts: {{local: {{postgres: {{host: {}, user: needs_password, password: "
+                   fmt::format("contexts: {{local: {{postgres: {{host: {}, user: {}, password: "
                                "'file:{}'}}}}}}\n",
-                               server.folder().string(), file.string()))
+                               server.folder().string(), user, file.string()))
             .value();
     }
     ProcessResult run(std::vector<std::string> words) const
     {
         words.insert(words.begin(), std::string(CONDUIT_BIN_DIR) + "/conduitctl");
+        return run_process({.argv = std::move(words), .env = env()}, Deadline(30s)).value();
+    }
+    pid_t start(std::vector<std::string> words) const
+    {
+        words.insert(words.begin(), std::string(CONDUIT_BIN_DIR) + "/conduitctl");
+        return spawn_process({.argv = std::move(words), .env = env(), .die_with_parent = true}).value();
+    }
+    std::map<std::string, std::string> env() const
+    {
         const auto dir = folder.path().string();
-        return run_process({.argv = std::move(words),
-                            .env = {{"XDG_CONFIG_HOME", dir},
-                                    {"XDG_STATE_HOME", dir + "/state"},
-                                    {"XDG_CACHE_HOME", dir + "/cache"},
-                                    {"XDG_DATA_HOME", dir + "/data"}}},
-                           Deadline(30s))
-            .value();
+        return {{"XDG_CONFIG_HOME", dir},
+                {"XDG_STATE_HOME", dir + "/state"},
+                {"XDG_CACHE_HOME", dir + "/cache"},
+                {"XDG_DATA_HOME", dir + "/data"}};
     }
     TempDir folder = TempDir::make("conduit-test").value();
 };
@@ -76,35 +85,53 @@ TEST_CASE("its arguments and its environment hold no password while it works")
     server.run("DO $$ BEGIN CREATE ROLE needs_password LOGIN PASSWORD 'pg-s3cret-word'; EXCEPTION WHEN "
                "duplicate_object THEN NULL; END $$");
     const Home home(server, "pg-s3cret-word");
-    const auto dir = home.folder.path().string();
-    const auto pid = spawn_process({.argv = {std::string(CONDUIT_BIN_DIR) + "/conduitctl", "db", "query",
-                                             "SELECT pg_sleep(30), 'looked-at'"},
-                                    .env = {{"XDG_CONFIG_HOME", dir},
-                                            {"XDG_STATE_HOME", dir + "/state"},
-                                            {"XDG_CACHE_HOME", dir + "/cache"},
-                                            {"XDG_DATA_HOME", dir + "/data"}},
-                                    .stdout_file = {},
-                                    .pass_fds = {},
-                                    .die_with_parent = true});
-    REQUIRE(pid.has_value());
+    const pid_t pid = home.start({"db", "query", "SELECT pg_sleep(30), 'looked-at'"});
     CHECK(eventually([&] {
         return server.text("SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query LIKE "
                            "'%looked-at%' "
                            "AND pid <> pg_backend_pid()") == "1";
     }));
     for (const auto* what : {"cmdline", "environ"}) {
-        std::ifstream file(fmt::format("/proc/{}/{}", *pid, what), std::ios::binary);
+        std::ifstream file(fmt::format("/proc/{}/{}", pid, what), std::ios::binary);
         const std::string text{std::istreambuf_iterator<char>(file), {}};
         CHECK_FALSE(text.empty());
         CHECK_FALSE(text.contains("s3cret"));
     }
-    ::kill(*pid, SIGINT);
+    ::kill(pid, SIGINT);
     int status = 0;
-    ::waitpid(*pid, &status, 0);
+    ::waitpid(pid, &status, 0);
     CHECK(WEXITSTATUS(status) == 130);
     CHECK(eventually([&] {
         return server.text("SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query LIKE "
                            "'%looked-at%' "
                            "AND pid <> pg_backend_pid()") == "0";
     }));
+}
+
+TEST_CASE("a conduitctl that is killed while it builds an index leaves what resume finishes")
+{
+    if (postgres_missing())
+        return;
+    PostgresServer server;
+    server.run("CREATE TABLE logs (n int)");
+    server.run("INSERT INTO logs SELECT generate_series(1, 1000)");
+    const Home home(server, "not-asked-for", "postgres");
+    // A build waits for transactions that are older, and this one does not end.
+    const auto older = server.open();
+    for (const auto* text : {"BEGIN", "INSERT INTO public.logs VALUES (1)"})
+        REQUIRE(older->run({.text = text}, Deadline(5s)).has_value());
+    const pid_t pid = home.start({"db", "index", "create", "logs", "n"});
+    const auto building = [&] { return server.text("SELECT count(*) FROM pg_stat_progress_create_index"); };
+    CHECK(eventually([&] { return building() == "1"; }));
+    ::kill(pid, SIGKILL);
+    ::waitpid(pid, nullptr, 0);
+    CHECK(eventually([&] { return building() == "0"; })); // the server sees that nobody waits for it
+    CHECK(server.text("SELECT count(*) FROM pg_index WHERE NOT indisvalid") == "1");
+    REQUIRE(older->run({.text = "COMMIT"}, Deadline(5s)).has_value());
+    const auto pending = parse_json(home.run({"history", "pending", "-o", "json"}).out).value_or(Json());
+    REQUIRE(pending["items"].size() == 1);
+    const auto done = home.run({"resume", pending["items"][0]["id"].get<std::string>(), "-y"});
+    INFO(done.out << done.err);
+    CHECK(done.exit_code == 0);
+    CHECK(server.text("SELECT indisvalid FROM pg_index WHERE indexrelid = 'idx_logs_n'::regclass") == "t");
 }
