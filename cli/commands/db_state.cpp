@@ -138,7 +138,8 @@ Result<Json> read_limit(App& app)
 {
     TRY_ASSIGN(auto row, ask_db_row(app, "limit", k_limit));
     auto& out = *row;
-    if (!out.contains("max_connections") || out["max_connections"].is_null() || out["connections"].is_null())
+    if (json_find(out, "connections") == nullptr || !out["connections"].is_number() ||
+        json_find(out, "max_connections") == nullptr)
         return fail(ErrorKind::unknown, "the server did not tell its limit of connections");
     const auto slots = number(out, "max_connections") - number(out, "reserved");
     out["available"] = static_cast<std::int64_t>(slots);

@@ -73,10 +73,15 @@ void add_findings(const Json& s, std::vector<std::string>& notes)
         notes.push_back(fmt::format("settings wait for a restart: {}", dump_json(*pending)));
 }
 
-std::string known(const Json& s, std::string_view key, const std::string& text)
+bool absent(const Json& s, std::string_view key)
 {
     const auto* found = json_find(s, key);
-    return found == nullptr || found->is_null() ? "not known" : text;
+    return found == nullptr || found->is_null();
+}
+
+std::string known(const Json& s, std::string_view key, const std::string& text)
+{
+    return absent(s, key) ? "not known" : text;
 }
 
 std::string archive_text(const Json& s)
@@ -102,24 +107,24 @@ std::string status_text(const Json& s)
          known(s, "connections",
                fmt::format("{:.0f} of {:.0f}, and {:.0f} for superusers", number(s, "connections"),
                            number(s, "max_connections") - number(s, "reserved"), number(s, "reserved"))));
-    line("longest transaction",
-         json_find(s, "idle_in_transaction") != nullptr && s["idle_in_transaction"].is_null() ? "not known"
-         : s["longest_transaction_s"].is_null()                                               ? "none"
-                                                : human_seconds(number(s, "longest_transaction_s")));
+    line("longest transaction", !absent(s, "longest_transaction_s")
+                                    ? human_seconds(number(s, "longest_transaction_s"))
+                                : absent(s, "idle_in_transaction") ? "not known"
+                                                                   : "none");
     line("idle in transaction",
          known(s, "idle_in_transaction", fmt::format("{:.0f}", number(s, "idle_in_transaction"))));
     line("blocked", known(s, "blocked", fmt::format("{:.0f}", number(s, "blocked"))));
     line("oldest row", fmt::format("{:.1f} million transactions, frozen at {:.0f} million",
                                    number(s, "wraparound_age") / 1e6, number(s, "freeze_max_age") / 1e6));
     line("WAL archive", archive_text(s));
-    if (const auto* lag = json_find(s, "replay_lag_s"); lag != nullptr && !lag->is_null())
+    if (!absent(s, "replay_lag_s"))
         line("behind its primary", human_seconds(number(s, "replay_lag_s")));
     for (const auto& standby : s["standbys"])
         line("standby",
              fmt::format("{} at {}: {}, {}, {} behind", json_string_or(standby, "name", "?"),
                          json_string_or(standby, "client", "?"), json_string_or(standby, "state", "?"),
                          json_string_or(standby, "sync", "?"),
-                         standby["lag_bytes"].is_null()
+                         absent(standby, "lag_bytes")
                              ? "unknown"
                              : human_bytes(static_cast<std::uint64_t>(number(standby, "lag_bytes")))));
     return out;
@@ -131,7 +136,7 @@ Result<Report> status(App& app)
     TRY_ASSIGN(const auto standbys, ask_db(app, "standbys", k_standbys));
     Report report;
     auto& s = *row;
-    if (!s.contains("connections") || s["max_connections"].is_null())
+    if (absent(s, "connections") || absent(s, "max_connections"))
         return fail(ErrorKind::unknown, "the server did not tell its state");
     s["standbys"] = sql_items(standbys);
     const double slots = std::max(1.0, number(s, "max_connections") - number(s, "reserved"));
