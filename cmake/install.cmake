@@ -3,7 +3,7 @@
 set(CONDUIT_ZSH_DIR share/zsh/site-functions CACHE STRING "Where zsh completions go; share/zsh/vendor-completions in a Debian package")
 
 install(TARGETS conduitctl conduit-agent conduit-sim RUNTIME DESTINATION bin)
-install(TARGETS conduit_backends conduit_curl LIBRARY DESTINATION lib/conduit)
+install(TARGETS conduit_backends conduit_curl conduit_postgres_module LIBRARY DESTINATION lib/conduit)
 install(FILES completions/conduitctl.bash DESTINATION share/bash-completion/completions RENAME conduitctl)
 install(FILES completions/_conduitctl DESTINATION ${CONDUIT_ZSH_DIR})
 install(FILES completions/conduitctl.fish DESTINATION share/fish/vendor_completions.d)

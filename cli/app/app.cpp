@@ -4,6 +4,7 @@
 #include "cli/app/module.hpp"
 #include "cli/app/operations.hpp"
 #include "cli/backend/agent.hpp"
+#include "cli/backend/database.hpp"
 #include "cli/backup/backups.hpp"
 #include "cli/command/render.hpp"
 #include "cli/orchestrator/certificates.hpp"
@@ -225,6 +226,11 @@ Result<Releases*> App::releases()
 Result<Backups*> App::backup()
 {
     return backups_slot.get(*this);
+}
+
+Result<Database*> App::database()
+{
+    return database_slot.get(*this);
 }
 
 Result<Volumes*> App::volumes()

@@ -11,12 +11,14 @@
 #include "core/clock.hpp"
 #include "core/result.hpp"
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
 
 namespace conduit {
 
+class Database;
 class HttpClient;
 struct CertificateInfo;
 struct TlsEndpoint;
@@ -26,6 +28,10 @@ class Streams;
 class Transport;
 struct Access;
 } // namespace kube
+namespace postgres {
+struct Late;
+struct Settings;
+} // namespace postgres
 
 class BackendModule {
   public:
@@ -36,6 +42,10 @@ class BackendModule {
                                                   const Cancel* cancel) = 0;
     virtual std::unique_ptr<kube::Streams> kube_streams(const kube::Access& access,
                                                         std::unique_ptr<kube::Credentials> credentials) = 0;
+    // late: asked before the first connection; see cli/backend/postgres/connection.hpp.
+    virtual Result<std::unique_ptr<Database>>
+    postgres(const postgres::Settings& settings, const std::function<Result<postgres::Late>(Deadline)>& late,
+             const Cancel* cancel) = 0;
     // What a TLS server shows, its own certificate first; see core/tls_peer.hpp.
     virtual Result<std::vector<CertificateInfo>> served_certificates(const TlsEndpoint& endpoint,
                                                                      Deadline deadline) = 0;

@@ -5,6 +5,7 @@
 #include "cli/app/operations.hpp"
 #include "cli/app/wiring_backup.hpp"
 #include "cli/app/wiring_cluster.hpp"
+#include "cli/app/wiring_postgres.hpp"
 #include "cli/backend/agent.hpp"
 #include "cli/orchestrator/local/layout.hpp"
 #include "cli/orchestrator/local/orchestrator.hpp"
@@ -301,6 +302,7 @@ void wire(App& app)
                    only_cluster(a, connection, ErrorKind::refused, "releases, autoscalers and the like"));
         return make_cluster_releases(a, *cluster);
     });
+    app.database_slot.set([connection](App& a) { return make_context_database(a, connection); });
     app.volumes_slot.set([connection](App& a) -> Result<std::unique_ptr<Volumes>> {
         TRY_ASSIGN(const Cluster* cluster,
                    only_cluster(a, connection, ErrorKind::refused, "claims on volumes"));
@@ -322,6 +324,8 @@ void wire(App& app)
         operations->add_target("settings", make_settings_target);
         operations->add_target("kubernetes", make_cluster_target);
         operations->add_target("releases", make_release_target);
+        operations->add_target("postgres", make_postgres_target);
+        operations->add_target("postgres-restart", make_postgres_restart_target);
         operations->add_target("volumes", make_volume_target);
         operations->add_target("certificates", make_certificate_target);
         if (const auto context = a.context();
@@ -332,6 +336,7 @@ void wire(App& app)
         return operations;
     });
     app.reach_checks.push_back({"agents reachable", agents_reachable});
+    app.reach_checks.push_back({"PostgreSQL answers", postgres_reachable});
 }
 
 } // namespace conduit

@@ -37,6 +37,7 @@ Registry all()
         {"limit", limit},
         {"usage", usage},
         {"safety", safety},
+        {"db", db},
         {"volume", volume},
         {"backup", backup},
         {"health", health},

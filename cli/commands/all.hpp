@@ -18,6 +18,7 @@ Noun completion();
 Noun config();
 Noun context();
 Noun cp();
+Noun db();
 Noun deploy();
 Noun describe();
 Noun docs();

@@ -480,6 +480,8 @@ const std::vector<Case>& exit_code_cases()
         add_cluster(all);
         for (auto& one : volume_cases())
             all.push_back(std::move(one));
+        for (auto& one : postgres_cases())
+            all.push_back(std::move(one));
         add_records(all);
         add_contexts(all);
         add_documents(all);

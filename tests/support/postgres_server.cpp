@@ -52,10 +52,12 @@ const fs::path& initialised()
         run_or_throw({(k_programs / "initdb").string(), "--no-sync", "--no-instructions", "-A", "trust", "-U",
                       "postgres", "-E", "UTF8", "--locale", "C.UTF-8", "-D",
                       (made.path() / "data").string()});
+        run_or_throw({"sed", "-i", "s/^shared_buffers.*/shared_buffers = 16MB/",
+                      (made.path() / "data/postgresql.conf").string()});
         const auto rules = made.path() / "data/pg_hba.conf";
         write_file(rules,
                    "local all needs_password scram-sha-256\nlocal all all trust\n"
-                   "local replication all trust\n",
+                   "local replication all trust\nhost all all 127.0.0.1/32 trust\n",
                    0644)
             .value();
         return made;
@@ -78,6 +80,7 @@ bool postgres_missing()
 
 PostgresServer::PostgresServer(std::vector<std::string> settings) : extra_(std::move(settings))
 {
+    read_port();
     give_to_owner(folder_.path());
     run_or_throw({"cp", "-r", (initialised() / "data").string(), data().string()});
     start();
@@ -86,10 +89,18 @@ PostgresServer::PostgresServer(std::vector<std::string> settings) : extra_(std::
 PostgresServer::PostgresServer(const PostgresServer& primary, std::vector<std::string> settings)
     : extra_(std::move(settings))
 {
+    read_port();
     give_to_owner(folder_.path());
     run_or_throw({(k_programs / "pg_basebackup").string(), "-h", primary.folder().string(), "-U", "postgres",
                   "-D", data().string(), "-R", "--no-sync", "-c", "fast", "-X", "stream"});
     start();
+}
+
+void PostgresServer::read_port()
+{
+    for (const auto& setting : extra_)
+        if (setting.starts_with("port="))
+            port_ = std::stoi(setting.substr(5));
 }
 
 PostgresServer::~PostgresServer()
@@ -101,9 +112,8 @@ void PostgresServer::start()
 {
     std::vector<std::string> argv{(k_programs / "postgres").string(), "-D", data().string()};
     std::vector<std::string> settings{"listen_addresses=", "unix_socket_directories=" + folder().string(),
-                                      "fsync=off",         "shared_buffers=16MB",
-                                      "autovacuum=off",    "timezone=UTC",
-                                      "log_timezone=UTC"};
+                                      "fsync=off",         "autovacuum=off",
+                                      "timezone=UTC",      "log_timezone=UTC"};
     settings.insert(settings.end(), extra_.begin(), extra_.end());
     for (const auto& setting : settings)
         argv.insert(argv.end(), {"-c", setting});
@@ -135,7 +145,7 @@ postgres::Settings PostgresServer::settings(const std::string& database, const s
 {
     return {.identity = printable(fmt::format("postgres {} at {}:5432", database, folder().string())),
             .host = folder().string(),
-            .port = 5432,
+            .port = port_,
             .database = database,
             .user = user,
             .ssl_mode = {},

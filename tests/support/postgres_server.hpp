@@ -41,7 +41,9 @@ class PostgresServer {
   private:
     TempDir folder_ = TempDir::make("conduit-pg").value();
     std::vector<std::string> extra_;
+    void read_port();
     pid_t pid_ = 0;
+    int port_ = 5432; // "port=" of the settings
     int made_ = 0;
 };
 

@@ -101,6 +101,7 @@ class PostgresDatabase final : public Database {
     Result<Connection> start();
     Result<> log_in(PGconn* connection, Deadline deadline);
     Error login_error(PGconn* connection) const;
+    Result<> refuse_pooler(Deadline deadline);
     Result<> prepare_session(Deadline deadline);
     // false: nothing came in this slice.
     static bool ready(const PGconn* connection, bool writing, Deadline deadline);
@@ -239,6 +240,18 @@ Result<> PostgresDatabase::connect(Deadline deadline)
     return {};
 }
 
+// A pooler shares the server's sessions among its clients: what is set in one of them would be set in theirs,
+// and a session may be another one at the next statement. It shows, for the process that it names is not the
+// server's.
+Result<> PostgresDatabase::refuse_pooler(Deadline deadline)
+{
+    TRY_ASSIGN(const auto own, exchange({.text = "SELECT pg_catalog.pg_backend_pid() AS pid"}, deadline));
+    if (own.value("pid") == std::to_string(PQbackendPID(connection_.get())))
+        return {};
+    return fault(ErrorKind::failed, "a pooler answers there, whose sessions belong to others too")
+        .with_hint("Name the server itself: conduitctl context set postgres.host HOST");
+}
+
 // No object of a user's stands in for one of the system's; time limits are ours; a statement whose client has
 // died ends.
 Result<> PostgresDatabase::prepare_session(Deadline deadline)
@@ -252,6 +265,7 @@ Result<> PostgresDatabase::prepare_session(Deadline deadline)
                 "AS v (name, value) JOIN pg_catalog.pg_settings s ON s.name OPERATOR(pg_catalog.=) v.name "
                 "WHERE v.name OPERATOR(pg_catalog.<>) 'lc_messages' OR pg_catalog.current_setting("
                 "'is_superuser') OPERATOR(pg_catalog.=) 'on'"};
+    TRY(refuse_pooler(deadline));
     TRY(exchange(request, deadline));
     return {};
 }

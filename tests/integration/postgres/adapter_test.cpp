@@ -5,10 +5,16 @@
 #include "tests/support/postgres_server.hpp"
 #include "tests/support/wait.hpp"
 
+#include <array>
 #include <fmt/format.h>
 #include <future>
 #include <nlohmann/json.hpp>
+#include <poll.h>
+#include <stdexcept>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <thread>
+#include <unistd.h>
 
 using namespace conduit;
 using namespace conduit::test;
@@ -22,7 +28,77 @@ std::string sessions_that_run(const std::string& what)
         "%' AND pid <> pg_backend_pid()");
 }
 
+UniqueFd unix_socket(const fs::path& path, sockaddr_un& address)
+{
+    address.sun_family = AF_UNIX;
+    path.string().copy(address.sun_path, sizeof address.sun_path - 1);
+    return UniqueFd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+}
+
+// Passes one connection on, and names another process than the server's, as poolers do.
+class Pooler {
+  public:
+    explicit Pooler(const PostgresServer& server) : to_(server.folder() / ".s.PGSQL.5432")
+    {
+        sockaddr_un at{};
+        listener_ = unix_socket(folder() / ".s.PGSQL.5432", at);
+        if (::bind(listener_.get(), reinterpret_cast<sockaddr*>(&at), sizeof at) != 0 || // NOLINT
+            ::listen(listener_.get(), 1) != 0)
+            throw std::runtime_error("no socket");
+        thread_ = std::jthread([this] { pass(); });
+    }
+    ~Pooler() { ::shutdown(listener_.get(), SHUT_RDWR); }
+    Pooler(const Pooler&) = delete;
+    Pooler& operator=(const Pooler&) = delete;
+    const fs::path& folder() const { return folder_.path(); }
+
+  private:
+    void pass() const
+    {
+        const UniqueFd client(::accept(listener_.get(), nullptr, nullptr));
+        sockaddr_un at{};
+        const UniqueFd server = unix_socket(to_, at);
+        if (!client || ::connect(server.get(), reinterpret_cast<sockaddr*>(&at), sizeof at) != 0) // NOLINT
+            return;
+        std::array<pollfd, 2> ends{{{client.get(), POLLIN, 0}, {server.get(), POLLIN, 0}}};
+        while (::poll(ends.data(), ends.size(), 10'000) > 0)
+            for (std::size_t i = 0; i < 2; ++i) {
+                if (ends[i].revents == 0)
+                    continue;
+                std::string bytes(65536, '\0');
+                const auto count = ::read(ends[i].fd, bytes.data(), bytes.size());
+                if (count <= 0)
+                    return;
+                bytes.resize(static_cast<std::size_t>(count));
+                if (const auto key = bytes.find(std::string("K\0\0\0\x0c", 5));
+                    i == 1 && key != std::string::npos)
+                    bytes[key + 8] = static_cast<char>(bytes[key + 8] ^ 1);
+                if (!write_all(ends[1 - i].fd, bytes, "socket"))
+                    return;
+            }
+    }
+
+    TempDir folder_ = TempDir::make("conduit-pool").value();
+    fs::path to_;
+    UniqueFd listener_;
+    std::jthread thread_;
+};
+
 } // namespace
+
+TEST_CASE("a pooler is refused: what is set in its sessions would be set in others'")
+{
+    if (postgres_missing())
+        return;
+    const Pooler pooler(shared_postgres());
+    auto settings = shared_postgres().settings();
+    settings.host = pooler.folder().string();
+    const auto database = postgres::make_database(
+        settings, [](Deadline) -> Result<postgres::Late> { return postgres::Late{}; }, nullptr);
+    const auto done = database->run({.text = "SELECT 1"}, Deadline(5s));
+    REQUIRE_FALSE(done.has_value());
+    CHECK(done.error().message.contains("pooler"));
+}
 
 TEST_CASE("a statement is answered, with its parameters and its types")
 {
