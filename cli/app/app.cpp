@@ -4,6 +4,7 @@
 #include "cli/app/module.hpp"
 #include "cli/app/operations.hpp"
 #include "cli/backend/agent.hpp"
+#include "cli/backend/redis.hpp"
 #include "cli/command/render.hpp"
 #include "cli/orchestrator/certificates.hpp"
 #include "cli/orchestrator/endpoints.hpp"
@@ -229,6 +230,11 @@ Result<Volumes*> App::volumes()
 Result<Certificates*> App::certificates()
 {
     return certificates_slot.get(*this);
+}
+
+Result<RedisServers*> App::redis()
+{
+    return redis_slot.get(*this);
 }
 
 Result<Operations*> App::operations()

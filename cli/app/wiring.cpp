@@ -4,6 +4,7 @@
 #include "cli/app/module.hpp"
 #include "cli/app/operations.hpp"
 #include "cli/app/wiring_cluster.hpp"
+#include "cli/app/wiring_redis.hpp"
 #include "cli/backend/agent.hpp"
 #include "cli/orchestrator/local/layout.hpp"
 #include "cli/orchestrator/local/orchestrator.hpp"
@@ -283,6 +284,7 @@ void wire(App& app)
                    only_cluster(a, connection, ErrorKind::refused, "managed certificates"));
         return make_cluster_certificates(a, *cluster);
     });
+    app.redis_slot.set([connection](App& a) { return make_context_redis(a, connection); });
     const std::shared_ptr<ClusterRecords> records = make_cluster_records(app, connection);
     app.operations_slot.set([connection, records](App& a) -> Result<std::unique_ptr<Operations>> {
         auto operations = std::make_unique<Operations>(a);

@@ -214,6 +214,12 @@ Result<std::unique_ptr<Certificates>> make_cluster_certificates(App& app, const 
     return kubernetes::make_certificates(cluster.api, cluster.name_space, std::move(identity));
 }
 
+Result<std::string> read_cluster_secret(const Cluster& cluster, const std::string& location,
+                                        Deadline deadline)
+{
+    return read_secret(*cluster.api, location, deadline);
+}
+
 std::unique_ptr<ClusterRecords> make_cluster_records(App& app, std::shared_ptr<ClusterConnection> cluster)
 {
     return std::make_unique<ClusterRecords>(

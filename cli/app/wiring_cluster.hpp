@@ -50,6 +50,9 @@ Result<std::unique_ptr<Endpoints>> make_cluster_endpoints(const Cluster& cluster
 Result<std::unique_ptr<Releases>> make_cluster_releases(App& app, const Cluster& cluster);
 Result<std::unique_ptr<Volumes>> make_cluster_volumes(App& app, const Cluster& cluster);
 Result<std::unique_ptr<Certificates>> make_cluster_certificates(App& app, const Cluster& cluster);
+// A value of a Secret; location: "NAMESPACE/SECRET/KEY".
+Result<std::string> read_cluster_secret(const Cluster& cluster, const std::string& location,
+                                        Deadline deadline);
 // The record of operations in the cluster itself.
 std::unique_ptr<ClusterRecords> make_cluster_records(App& app, std::shared_ptr<ClusterConnection> cluster);
 std::unique_ptr<ops::LockStore> make_cluster_locks(App& app, std::shared_ptr<ClusterConnection> cluster);

@@ -37,6 +37,7 @@ Noun net();
 Noun pool();
 Noun provider();
 Noun ps();
+Noun redis();
 Noun resources();
 Noun restart();
 Noun resume();
