@@ -297,6 +297,7 @@ void wire(App& app)
         operations->add_target("releases", make_release_target);
         operations->add_target("volumes", make_volume_target);
         operations->add_target("certificates", make_certificate_target);
+        operations->add_target("redis", make_redis_target);
         if (const auto context = a.context();
             context && (*context)->orchestrator == OrchestratorKind::kubernetes) {
             operations->set_locks(make_cluster_locks(a, connection));

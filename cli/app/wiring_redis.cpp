@@ -2,7 +2,9 @@
 #include "cli/app/wiring_redis.hpp"
 
 #include "cli/app/module.hpp"
+#include "cli/app/screen.hpp"
 #include "cli/backend/pod_sockets.hpp"
+#include "cli/targets/redis.hpp"
 
 #include <algorithm>
 #include <fmt/format.h>
@@ -116,6 +118,13 @@ Result<std::unique_ptr<RedisServers>> make_context_redis(App& app,
                                 context->name));
     TRY_ASSIGN(BackendModule * backends, app.backends());
     return backends->redis(std::move(access), &app.cancel());
+}
+
+Result<std::unique_ptr<ops::Target>> make_redis_target(App& app)
+{
+    TRY_ASSIGN(RedisServers * servers, app.redis());
+    return std::make_unique<ops::RedisTarget>(*servers, app.clock(), app.cancel(),
+                                              make_console_progress(app));
 }
 
 } // namespace conduit

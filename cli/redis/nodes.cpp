@@ -35,7 +35,10 @@ void read_address(std::string_view text, ClusterNode& node)
         node.host_name = rest.substr(0, rest.find(','));
         text = text.substr(0, comma);
     }
-    text = text.substr(0, text.find('@'));
+    if (const auto at = text.find('@'); at != std::string_view::npos) {
+        read_number(text.substr(at + 1), node.bus_port);
+        text = text.substr(0, at);
+    }
     const auto colon = text.rfind(':');
     if (colon == std::string_view::npos || colon == 0 || text.substr(colon + 1) == "0")
         return;

@@ -26,6 +26,7 @@ struct ClusterNode {
     std::string id;
     std::string address; // "10.1.2.3:6379"; "" when it has none (noaddr)
     std::string host_name;
+    std::uint16_t bus_port = 0;     // where the nodes talk among themselves
     std::vector<std::string> flags; // without "myself"
     std::string master;             // its id; "" of a master
     std::uint64_t epoch = 0;

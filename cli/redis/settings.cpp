@@ -35,8 +35,12 @@ Result<std::map<std::string, std::string>> read_settings(RedisServer& server, co
 
 Result<std::string> read_setting(RedisServer& server, const std::string& name, Deadline deadline)
 {
-    TRY_ASSIGN(const auto all, read_settings(server, match_literal(name), deadline));
-    const auto found = all.find(to_lower(name));
+    const auto fits = [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-'; };
+    if (name.empty() || !std::ranges::all_of(name, fits)) // a pattern would find others
+        return fail(ErrorKind::usage, fmt::format("'{}' is no name of a setting", printable(name)),
+                    "See all: conduitctl redis config get");
+    TRY_ASSIGN(const auto all, read_settings(server, name, deadline));
+    const auto found = all.find(name);
     if (found == all.end())
         return fail(ErrorKind::not_found,
                     fmt::format("Redis {} has no setting '{}'", server.name(), printable(name)),
