@@ -5,13 +5,13 @@
 
 namespace conduit {
 
-Result<redis::Reply> RedisServer::call(std::initializer_list<std::string_view> words, Deadline deadline)
+Result<redis::Reply> RedisSession::call(std::initializer_list<std::string_view> words, Deadline deadline)
 {
     TRY_ASSIGN(auto replies, pipeline(redis::command(words), 1, deadline));
     return std::move(replies.front());
 }
 
-Result<redis::Reply> RedisServer::ask(std::initializer_list<std::string_view> words, Deadline deadline)
+Result<redis::Reply> RedisSession::ask(std::initializer_list<std::string_view> words, Deadline deadline)
 {
     TRY_ASSIGN(auto reply, call(words, deadline));
     if (!reply.is_error())

@@ -18,9 +18,9 @@
 
 namespace conduit {
 
-class RedisServer { // one connection, for one thread; authenticated and in its database
+class RedisSession { // one connection, for one thread; authenticated and in its database
   public:
-    virtual ~RedisServer() = default;
+    virtual ~RedisSession() = default;
     virtual const std::string& name() const = 0; // "cache.example:6379", for messages
     // Several commands in one go, their replies in order. An error reply is a reply. unreachable: it ended,
     // or no reply came in time; the connection is of no more use then, and whether a command was done is not
@@ -40,14 +40,14 @@ class RedisServers {
     virtual unsigned database() const = 0;
     // The server that the context names; with sentinels the one that they name as master and that says so
     // itself. unreachable, auth (a password is missing or wrong), failed.
-    virtual Result<std::unique_ptr<RedisServer>> open(Deadline deadline) = 0;
+    virtual Result<std::unique_ptr<RedisSession>> open(Deadline deadline) = 0;
     // As a Cluster, a master or a sentinel announces it: "10.1.2.3:6379".
-    virtual Result<std::unique_ptr<RedisServer>> open_at(const std::string& address, Deadline deadline) = 0;
+    virtual Result<std::unique_ptr<RedisSession>> open_at(const std::string& address, Deadline deadline) = 0;
 
     virtual std::vector<std::string> sentinels() const = 0; // as configured; empty: none
     virtual std::string master() const = 0;                 // the name that sentinels know it by
-    virtual Result<std::unique_ptr<RedisServer>> open_sentinel(const std::string& address,
-                                                               Deadline deadline) = 0;
+    virtual Result<std::unique_ptr<RedisSession>> open_sentinel(const std::string& address,
+                                                                Deadline deadline) = 0;
 };
 
 // What a RedisServers of real servers is made of.

@@ -188,7 +188,7 @@ Json slow_commands(const redis::Reply& reply)
     return out;
 }
 
-Result<Json> latency_item(App& app, RedisServer& server, const LatencyOptions& o, Deadline deadline)
+Result<Json> latency_item(App& app, RedisSession& server, const LatencyOptions& o, Deadline deadline)
 {
     std::vector<double> took;
     for (std::int64_t i = 0; i < o.count; ++i) {

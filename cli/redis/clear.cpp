@@ -27,7 +27,7 @@ std::string match_of(const ClearRequest& request)
 }
 
 // The middle one of some: what an empty command costs there and back.
-Result<microseconds> round_trip(RedisServer& server, Deadline deadline)
+Result<microseconds> round_trip(RedisSession& server, Deadline deadline)
 {
     std::vector<microseconds> took;
     for (int i = 0; i < 9; ++i) {
@@ -110,7 +110,7 @@ class Clearing {
     {
     }
 
-    Result<> all_of(RedisServer& server, bool cluster)
+    Result<> all_of(RedisSession& server, bool cluster)
     {
         TRY_ASSIGN(const auto trip, round_trip(server, deadline_));
         PageSize page(std::max(k_hold, trip), trip);

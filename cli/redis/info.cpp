@@ -80,7 +80,7 @@ std::optional<double> Info::maybe(std::string_view field) const
     return found == fields_.end() ? std::nullopt : number_of(found->second);
 }
 
-Result<Info> read_info(RedisServer& server, std::string_view section, Deadline deadline)
+Result<Info> read_info(RedisSession& server, std::string_view section, Deadline deadline)
 {
     TRY_ASSIGN(const auto reply,
                section.empty() ? server.ask({"INFO"}, deadline) : server.ask({"INFO", section}, deadline));

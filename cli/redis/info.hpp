@@ -33,7 +33,7 @@ class Info {
     std::map<std::string, std::string, std::less<>> fields_;
 };
 
-Result<Info> read_info(RedisServer& server, std::string_view section,
+Result<Info> read_info(RedisSession& server, std::string_view section,
                        Deadline deadline); // "" for the default
 
 // Counters are totals since the start: what matters is how fast they grow. nullopt: a counter is missing, it

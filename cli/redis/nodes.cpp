@@ -150,7 +150,7 @@ const ClusterNode* ClusterView::find(std::string_view wanted) const
     return found == nodes.end() ? nullptr : &*found;
 }
 
-Result<ClusterView> read_view(RedisServer& server, const std::string& address, Deadline deadline)
+Result<ClusterView> read_view(RedisSession& server, const std::string& address, Deadline deadline)
 {
     ClusterView view{.address = address};
     TRY_ASSIGN(const auto nodes, server.ask({"CLUSTER", "NODES"}, deadline));

@@ -64,7 +64,7 @@ struct ClusterView {
 // Asks the node that the context names, and all nodes that it and they know of, until none is new. The first
 // must answer and be of a Cluster; refused otherwise.
 Result<std::vector<ClusterView>> read_views(RedisServers& servers, Deadline deadline);
-Result<ClusterView> read_view(RedisServer& server, const std::string& address, Deadline deadline);
+Result<ClusterView> read_view(RedisSession& server, const std::string& address, Deadline deadline);
 
 struct ClusterFinding {
     bool bad = true; // false: worth knowing

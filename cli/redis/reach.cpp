@@ -11,13 +11,13 @@ namespace {
 
 constexpr Duration k_patience{3'000}; // with one of many
 
-Result<std::vector<ClusterNode>> nodes_of(RedisServer& seed, Deadline deadline)
+Result<std::vector<ClusterNode>> nodes_of(RedisSession& seed, Deadline deadline)
 {
     TRY_ASSIGN(const auto reply, seed.ask({"CLUSTER", "NODES"}, deadline));
     return parse_nodes(reply.text);
 }
 
-Error not_a_master(RedisServer& server, const Info& info)
+Error not_a_master(RedisSession& server, const Info& info)
 {
     const auto host = info.text_or("master_host", "");
     const auto port = info.text_or("master_port", "");

@@ -132,7 +132,7 @@ Result<> forget(RedisServers& servers, const RejoinPlan& plan, bool& any, Deadli
 }
 
 // Each node is met by itself: those that were told to forget do not believe the word of others for a minute.
-Result<> meet(RedisServer& server, const RejoinPlan& plan, Deadline deadline)
+Result<> meet(RedisSession& server, const RejoinPlan& plan, Deadline deadline)
 {
     for (const auto& [address, bus] : plan.meet) {
         const auto colon = address.rfind(':');

@@ -112,7 +112,7 @@ Result<KeySample> sample_keys(const Masters& masters, const SampleOptions& optio
     return sample;
 }
 
-Result<TypeSample> sample_memory(RedisServer& server, std::size_t most, std::size_t keep, Deadline deadline)
+Result<TypeSample> sample_memory(RedisSession& server, std::size_t most, std::size_t keep, Deadline deadline)
 {
     TypeSample out;
     std::string cursor = "0";

@@ -53,6 +53,6 @@ struct TypeSample {
     std::vector<std::string> queues; // lists, streams and sorted sets: what an eviction would lose
 };
 // MEMORY USAGE of at most `most` keys a server.
-Result<TypeSample> sample_memory(RedisServer& server, std::size_t most, std::size_t keep, Deadline deadline);
+Result<TypeSample> sample_memory(RedisSession& server, std::size_t most, std::size_t keep, Deadline deadline);
 
 } // namespace conduit::redis

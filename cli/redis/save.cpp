@@ -10,7 +10,7 @@
 namespace conduit::redis {
 namespace {
 
-Result<std::int64_t> last_save(RedisServer& server, Deadline deadline)
+Result<std::int64_t> last_save(RedisSession& server, Deadline deadline)
 {
     TRY_ASSIGN(const auto reply, server.ask({"LASTSAVE"}, deadline));
     if (!reply.is_integer())
@@ -20,7 +20,7 @@ Result<std::int64_t> last_save(RedisServer& server, Deadline deadline)
 
 // LASTSAVE counts whole seconds: one that ends in the second of the last one could not be told from it. And a
 // save or a rewrite that runs has begun before what we are asked to keep.
-Result<> let_pass(RedisServer& server, std::int64_t second, const Cancel& cancel, Deadline deadline)
+Result<> let_pass(RedisSession& server, std::int64_t second, const Cancel& cancel, Deadline deadline)
 {
     return poll_until(
         [&]() -> Result<std::string> {
@@ -38,7 +38,7 @@ Result<> let_pass(RedisServer& server, std::int64_t second, const Cancel& cancel
         {}, cancel, deadline);
 }
 
-Result<std::string> still_missing(RedisServer& server, Saved& saved, Deadline deadline)
+Result<std::string> still_missing(RedisSession& server, Saved& saved, Deadline deadline)
 {
     TRY_ASSIGN(const auto info, read_info(server, "persistence", deadline));
     TRY_ASSIGN(const auto running, info.number("rdb_bgsave_in_progress"));

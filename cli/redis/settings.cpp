@@ -17,7 +17,7 @@ bool is_secret_setting(std::string_view name)
            lower.contains("secret");
 }
 
-Result<std::map<std::string, std::string>> read_settings(RedisServer& server, const std::string& pattern,
+Result<std::map<std::string, std::string>> read_settings(RedisSession& server, const std::string& pattern,
                                                          Deadline deadline)
 {
     TRY_ASSIGN(const auto reply, server.ask({"CONFIG", "GET", pattern}, deadline));
@@ -33,7 +33,7 @@ Result<std::map<std::string, std::string>> read_settings(RedisServer& server, co
     return out;
 }
 
-Result<std::string> read_setting(RedisServer& server, const std::string& name, Deadline deadline)
+Result<std::string> read_setting(RedisSession& server, const std::string& name, Deadline deadline)
 {
     const auto fits = [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-'; };
     if (name.empty() || !std::ranges::all_of(name, fits)) // a pattern would find others

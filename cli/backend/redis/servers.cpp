@@ -10,7 +10,7 @@
 namespace conduit {
 namespace {
 
-class Server final : public RedisServer {
+class Server final : public RedisSession {
   public:
     Server(std::string name, std::unique_ptr<redis::Connection> connection)
         : name_(std::move(name)), connection_(std::move(connection))
@@ -49,7 +49,7 @@ class Servers final : public RedisServers {
         return out;
     }
 
-    Result<std::unique_ptr<RedisServer>> open(Deadline deadline) override
+    Result<std::unique_ptr<RedisSession>> open(Deadline deadline) override
     {
         if (access_.settings.sentinels.empty())
             return connect(access_.settings.address, access_.settings.identity, access_.settings.database,
@@ -66,13 +66,14 @@ class Servers final : public RedisServers {
                     "Look at 'SENTINEL MASTERS' on each sentinel.");
     }
 
-    Result<std::unique_ptr<RedisServer>> open_at(const std::string& address, Deadline deadline) override
+    Result<std::unique_ptr<RedisSession>> open_at(const std::string& address, Deadline deadline) override
     {
         TRY_ASSIGN(const auto parsed, redis::parse_address(address));
         return connect(parsed, access_.settings.identity, access_.settings.database, deadline);
     }
 
-    Result<std::unique_ptr<RedisServer>> open_sentinel(const std::string& address, Deadline deadline) override
+    Result<std::unique_ptr<RedisSession>> open_sentinel(const std::string& address,
+                                                        Deadline deadline) override
     {
         TRY_ASSIGN(const auto parsed, redis::parse_address(address, 26'379));
         return connect_sentinel(parsed, deadline);
@@ -81,7 +82,7 @@ class Servers final : public RedisServers {
   private:
     // An old master that comes back believes in itself until it is told, so its own word is asked for as
     // well.
-    Result<std::unique_ptr<RedisServer>> open_master(const redis::Address& sentinel, Deadline deadline)
+    Result<std::unique_ptr<RedisSession>> open_master(const redis::Address& sentinel, Deadline deadline)
     {
         TRY_ASSIGN(const auto asked, connect_sentinel(sentinel, deadline));
         TRY_ASSIGN(const auto answer,
@@ -98,7 +99,7 @@ class Servers final : public RedisServers {
     }
 
     // Most ask for no password; those that do are given the servers' own.
-    Result<std::unique_ptr<RedisServer>> connect_sentinel(const redis::Address& address, Deadline deadline)
+    Result<std::unique_ptr<RedisSession>> connect_sentinel(const redis::Address& address, Deadline deadline)
     {
         auto opened = connect(address, access_.settings.sentinel_identity, 0, deadline);
         if (opened || opened.error().kind != ErrorKind::auth || access_.settings.identity.password.empty())
@@ -106,9 +107,9 @@ class Servers final : public RedisServers {
         return connect(address, access_.settings.identity, 0, deadline);
     }
 
-    Result<std::unique_ptr<RedisServer>> connect(const redis::Address& address,
-                                                 const redis::Identity& identity, unsigned database,
-                                                 Deadline deadline)
+    Result<std::unique_ptr<RedisSession>> connect(const redis::Address& address,
+                                                  const redis::Identity& identity, unsigned database,
+                                                  Deadline deadline)
     {
         auto settings = access_.settings;
         settings.database = database;
