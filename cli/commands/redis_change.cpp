@@ -102,7 +102,8 @@ std::vector<Verb> redis_change_verbs()
                  "is not enough. The file stays on the server's disk: that is no backup.",
          .examples = {"conduitctl redis save"},
          .omitted = {{ErrorKind::rolled_back, "a save cannot be taken back"},
-                     {ErrorKind::partial, "a save that failed is a failure: 1"}},
+                     {ErrorKind::partial, "a save that failed is a failure: 1"},
+                     {ErrorKind::stale, "nothing that was there counts"}},
          .covers = {"A-bk-cache-1"},
          .backends = {"redis"}},
         [](Flags& f, ChangeOnly& o) { change_flags(f, o.change); }, save));
@@ -133,6 +134,7 @@ std::vector<Verb> redis_change_verbs()
              "queues live. Secrets are not taken, since a command line is no place for them.",
          .examples = {"conduitctl redis config set maxmemory 2Gi --yes",
                       "conduitctl redis config set maxmemory-policy noeviction --yes"},
+         .omitted = {{ErrorKind::rolled_back, "it is one step: all servers or none"}},
          .covers = {"B-tune-redis-1", "B-tune-redis-2", "B-tune-redis-3", "B-tune-redis-4"},
          .backends = {"redis"}},
         [](Flags& f, SetOptions& o) {

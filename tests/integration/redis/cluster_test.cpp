@@ -202,7 +202,6 @@ TEST_CASE(
     CHECK(cluster.role(3) == "master");
     // A person met it again; the entry of its old id stays dead with the others.
     RedisWorld world(cluster.node(1).settings_tcp());
-    const auto bus = node_of(cluster.node(3).run({"CLUSTER", "NODES"}).text, "@");
     cluster.node(3).run({"CLUSTER", "MEET", "127.0.0.1", std::to_string(cluster.node(1).port()), [&] {
                              const auto line = node_of(cluster.node(0).run({"CLUSTER", "NODES"}).text,
                                                        fmt::format(":{}@", cluster.node(1).port()));
