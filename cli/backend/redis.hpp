@@ -22,9 +22,10 @@ class RedisSession { // one connection, for one thread; authenticated and in its
   public:
     virtual ~RedisSession() = default;
     virtual const std::string& name() const = 0; // "cache.example:6379", for messages
-    // Several commands in one go, their replies in order. An error reply is a reply. unreachable: it ended,
-    // or no reply came in time; the connection is of no more use then, and whether a command was done is not
-    // known.
+    // Sends commands and waits for `count` replies, in the order of the commands; those that are not waited
+    // for come with the next call, so that the server has work while its last answer is read. An error reply
+    // is a reply. unreachable: it ended, or no reply came in time; the connection is of no more use then, and
+    // whether a command was done is not known.
     virtual Result<std::vector<redis::Reply>> pipeline(std::string_view commands, std::size_t count,
                                                        Deadline deadline) = 0;
 

@@ -4,15 +4,21 @@
 #include "core/text.hpp"
 
 #include <algorithm>
+#include <charconv>
 #include <fmt/format.h>
+#include <span>
+#include <utility>
 
 namespace conduit::redis {
 namespace {
 
 using std::chrono::microseconds;
 
-constexpr microseconds k_hold{250}; // so long may one page keep the server from others
+constexpr microseconds k_hold{200}, k_longest_hold{2'000}; // so long may one page keep the server from others
+constexpr std::size_t k_fewest_pings = 9, k_most_pings = 200;
+constexpr microseconds k_measure{200'000};
 constexpr std::size_t k_fewest = 20, k_most = 4'000;
+constexpr Duration k_adapt{50};
 constexpr Duration k_tell{200};
 constexpr Duration k_slice{50};
 
@@ -26,18 +32,68 @@ std::string match_of(const ClearRequest& request)
     return request.pattern.empty() ? match_literal(request.prefix) + "*" : request.pattern;
 }
 
-// The middle one of some: what an empty command costs there and back.
-Result<microseconds> round_trip(RedisSession& server, Deadline deadline)
+// So long may the server be kept: as long as some wait anyway. By some empty commands. Where answers take
+// long in any case, larger pages make it no worse for anybody.
+Result<microseconds> measure_hold(RedisSession& server, Deadline deadline)
 {
     std::vector<microseconds> took;
-    for (int i = 0; i < 9; ++i) {
+    const auto began = std::chrono::steady_clock::now();
+    while (took.size() < k_fewest_pings || (took.size() < k_most_pings && since(began) < k_measure)) {
         const auto from = std::chrono::steady_clock::now();
         TRY(server.ask({"PING"}, deadline));
         took.push_back(since(from));
     }
-    std::ranges::nth_element(took, took.begin() + 4);
-    return took[4];
+    std::ranges::sort(took);
+    return std::clamp(took[took.size() * 95 / 100], k_hold, k_longest_hold);
 }
+
+// "calls=5,usec=120,usec_per_call=24.00": the first two.
+std::optional<std::pair<std::int64_t, std::int64_t>> call_time(std::string_view text)
+{
+    std::pair<std::int64_t, std::int64_t> out;
+    const auto read = [&](std::string_view name, std::int64_t& into) {
+        const auto at = text.find(name);
+        return at != std::string_view::npos &&
+               std::from_chars(text.data() + at + name.size(), text.data() + text.size(), into).ec ==
+                   std::errc{};
+    };
+    if (!read("calls=", out.first) || !read("usec=", out.second))
+        return std::nullopt;
+    return out;
+}
+
+// Asks the server from time to time how long our commands take it.
+class Pacer {
+  public:
+    static Result<Pacer> make(RedisSession& server, Deadline deadline)
+    {
+        TRY_ASSIGN(const auto hold, measure_hold(server, deadline));
+        TRY_ASSIGN(auto stats, read_info(server, "commandstats", deadline));
+        return Pacer(server, hold, std::move(stats), deadline);
+    }
+    std::size_t keys() const { return page_.keys(); }
+    bool due() const { return std::chrono::steady_clock::now() - asked_ >= k_adapt; }
+    Result<> adapt() // no reply may be outstanding
+    {
+        TRY_ASSIGN(auto stats, read_info(*server_, "commandstats", deadline_));
+        if (const auto turn = turn_between(stats_, stats))
+            page_.took(*turn);
+        stats_ = std::move(stats);
+        asked_ = std::chrono::steady_clock::now();
+        return {};
+    }
+
+  private:
+    Pacer(RedisSession& server, microseconds hold, Info stats, Deadline deadline)
+        : server_(&server), page_(hold), stats_(std::move(stats)), deadline_(deadline)
+    {
+    }
+    RedisSession* server_;
+    PageSize page_;
+    Info stats_;
+    Deadline deadline_;
+    SteadyTime asked_ = std::chrono::steady_clock::now();
+};
 
 struct Batch {
     std::string commands;
@@ -110,34 +166,34 @@ class Clearing {
     {
     }
 
+    // The next page is asked for before the keys of this one are dropped, so that the server has work while
+    // its answer is read; and both are turns of their own, between which it serves others.
     Result<> all_of(RedisSession& server, bool cluster)
     {
-        TRY_ASSIGN(const auto trip, round_trip(server, deadline_));
-        PageSize page(std::max(k_hold, trip), trip);
-        std::string cursor = "0";
-        std::vector<std::string> keys;
-        bool last = false;
-        // The keys of a page are dropped in the round trip that fetches the next one.
+        TRY_ASSIGN(auto page, Pacer::make(server, deadline_));
+        TRY_ASSIGN(const auto first, server.pipeline(scan_command("0", match_, page.keys()), 1, deadline_));
+        TRY_ASSIGN(auto now, read_page(first.front(), server.name()));
+        Batch before;
         for (;;) {
             TRY(look_up());
-            auto batch = unlinks(keys, cluster);
-            const auto count = batch.count;
+            if (page.due()) {
+                TRY_ASSIGN(const auto replies, server.pipeline("", before.count, deadline_));
+                TRY(count_unlinked(std::exchange(before, {}), replies, server.name(), done_));
+                TRY(page.adapt());
+            }
+            const bool last = now.cursor == "0";
             if (!last)
-                batch.commands += scan_command(cursor, match_, page.keys());
-            if (batch.commands.empty())
-                return {};
-            const auto from = std::chrono::steady_clock::now();
-            TRY_ASSIGN(const auto replies,
-                       server.pipeline(batch.commands, count + (last ? 0 : 1), deadline_));
-            page.took(since(from));
-            TRY(count_unlinked(batch, replies, server.name(), done_));
+                TRY(server.pipeline(scan_command(now.cursor, match_, page.keys()), 0, deadline_));
+            std::erase_if(now.keys,
+                          [&](const std::string& key) { return !key.starts_with(request_.prefix); });
+            auto batch = unlinks(now.keys, cluster);
+            const auto expected = before.count + (last ? batch.count : 1);
+            TRY_ASSIGN(const auto replies, server.pipeline(batch.commands, expected, deadline_));
+            TRY(count_unlinked(before, replies, server.name(), done_));
             if (last)
-                return {};
-            TRY_ASSIGN(auto next, read_page(replies.back(), server.name()));
-            keys = std::move(next.keys);
-            std::erase_if(keys, [&](const std::string& key) { return !key.starts_with(request_.prefix); });
-            cursor = std::move(next.cursor);
-            last = cursor == "0";
+                return count_unlinked(batch, std::span(replies).subspan(before.count), server.name(), done_);
+            TRY_ASSIGN(now, read_page(replies.back(), server.name()));
+            before = std::move(batch);
         }
     }
 
@@ -183,13 +239,26 @@ bool special(char c)
 
 } // namespace
 
-void PageSize::took(microseconds whole)
+void PageSize::took(microseconds turn)
 {
-    const auto busy = std::max(microseconds{0}, whole - round_trip_);
-    if (busy > hold_)
-        keys_ = std::max(k_fewest, keys_ * 3 / 4);
-    else if (busy < hold_ * 3 / 4)
-        keys_ = std::min(k_most, keys_ + keys_ / 8 + 1);
+    const auto wanted =
+        static_cast<double>(hold_.count()) / static_cast<double>(std::max<std::int64_t>(1, turn.count()));
+    const auto next = static_cast<double>(keys_) * std::clamp(wanted, 0.5, 2.0);
+    keys_ = std::clamp(static_cast<std::size_t>(next), k_fewest, k_most);
+}
+
+std::optional<microseconds> turn_between(const Info& before, const Info& after)
+{
+    std::optional<microseconds> longest;
+    for (const auto* command : {"cmdstat_scan", "cmdstat_unlink"}) {
+        const auto from = call_time(before.text_or(command, "calls=0,usec=0"));
+        const auto to = call_time(after.text_or(command, ""));
+        if (!from || !to || to->first <= from->first || to->second < from->second)
+            continue;
+        const microseconds mean((to->second - from->second) / (to->first - from->first));
+        longest = std::max(longest.value_or(microseconds{0}), mean);
+    }
+    return longest;
 }
 
 Result<ClearRequest> clear_by_prefix(const std::string& prefix)
@@ -228,16 +297,15 @@ Result<Left> count_keys(const Masters& masters, const ClearRequest& request, con
     Left left;
     const auto match = match_of(request);
     for (const auto& server : masters.servers) {
-        TRY_ASSIGN(const auto trip, round_trip(*server, deadline));
-        PageSize page(std::max(k_hold, trip), trip);
+        TRY_ASSIGN(auto page, Pacer::make(*server, deadline));
         std::string cursor = "0";
         do {
             if (cancel.requested())
                 return fail(ErrorKind::interrupted, "interrupted");
-            const auto from = std::chrono::steady_clock::now();
+            if (page.due())
+                TRY(page.adapt());
             TRY_ASSIGN(const auto replies,
                        server->pipeline(scan_command(cursor, match, page.keys()), 1, deadline));
-            page.took(since(from));
             TRY_ASSIGN(auto next, read_page(replies.front(), server->name()));
             cursor = std::move(next.cursor);
             for (auto& key : next.keys) {

@@ -3,12 +3,14 @@
 // enough for other clients not to notice.
 #pragma once
 
+#include "cli/redis/info.hpp"
 #include "cli/redis/sample.hpp"
 #include "core/cancel.hpp"
 #include "core/duration.hpp"
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 
 namespace conduit::redis {
 
@@ -47,19 +49,21 @@ struct Left {
 Result<Left> count_keys(const Masters& masters, const ClearRequest& request, const Cancel& cancel,
                         Deadline deadline);
 
-// How many keys a page may have: so many that the server is busy with it no longer than `hold`.
+// How many keys a page may have: so many that the server is busy with a command no longer than `hold`. By the
+// server's own count of its time, since what a client measures is also the network and its own waiting.
 class PageSize {
   public:
-    PageSize(std::chrono::microseconds hold, std::chrono::microseconds round_trip)
-        : hold_(hold), round_trip_(round_trip)
-    {
-    }
+    explicit PageSize(std::chrono::microseconds hold) : hold_(hold) {}
     std::size_t keys() const { return keys_; }
-    void took(std::chrono::microseconds whole);
+    void took(std::chrono::microseconds turn); // the longer of what SCAN and UNLINK took lately, as a mean
 
   private:
-    std::chrono::microseconds hold_, round_trip_;
-    std::size_t keys_ = 50;
+    std::chrono::microseconds hold_;
+    std::size_t keys_ = 100;
 };
+
+// The time of the calls between two answers of INFO commandstats; nullopt: there was none, or it does not
+// say.
+std::optional<std::chrono::microseconds> turn_between(const Info& before, const Info& after);
 
 } // namespace conduit::redis

@@ -103,7 +103,7 @@ class Judge {
         });
         std::size_t reached = 0;
         for (const auto* view : answering_)
-            reached += masters.contains(view->id) ? 1 : 0;
+            reached += masters.contains(view->id) ? 1U : 0U;
         if (reached * 2 <= masters.size())
             say(fmt::format("{} of {} masters answer: no majority", reached, masters.size()));
     }

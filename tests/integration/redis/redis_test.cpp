@@ -296,3 +296,44 @@ TEST_CASE("the sentinels make a replica the master, and all of them name it afte
     RedisWorld without(replica.settings());
     CHECK(without.run({"redis", "failover", "-y"}).code == 3);
 }
+
+TEST_CASE("conduitctl itself reaches a server over TLS as a user of its access list, by its configuration")
+{
+    if (redis_missing())
+        return;
+    const auto folder = TempDir::make("conduit-redis-tls").value();
+    const auto at = [&](const std::string& name) { return (folder.path() / name).string(); };
+    const auto made = run_process(
+        {.argv = {"openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+                  "-days", "2", "-subj", "/CN=redis", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout",
+                  at("key.pem"), "-out", at("cert.pem")}},
+        Deadline(30s));
+    REQUIRE(made);
+    REQUIRE(made->exit_code == 0);
+    const auto tls = free_port();
+    RedisServer server({"--tls-port", std::to_string(tls), "--tls-cert-file", at("cert.pem"),
+                        "--tls-key-file", at("key.pem"), "--tls-ca-cert-file", at("cert.pem"),
+                        "--tls-auth-clients", "no"});
+    server.run({"ACL", "SETUSER", "ops", "on", ">sesame", "~*", "+@all"});
+    server.run({"ACL", "SETUSER", "default", "off"});
+    write_file(at("password"), "sesame\n").value();
+    fs::create_directories(folder.path() / "conduitctl");
+    const auto ping = [&](const std::string& ca) {
+        write_file(at("conduitctl/config.yaml"),
+                   fmt::format("contexts: {{local: {{redis: {{url: \"rediss://127.0.0.1:{}/0\", user: ops, "
+                               "password: \"file:{}\"{}}}}}}}\n",
+                               tls, at("password"), ca))
+            .value();
+        const auto ended = run_process({.argv = {CONDUIT_BIN_DIR "/conduitctl", "redis", "ping"},
+                                        .env = {{"XDG_CONFIG_HOME", folder.path().string()},
+                                                {"XDG_STATE_HOME", at("state")},
+                                                {"XDG_CACHE_HOME", at("cache")}}},
+                                       Deadline(60s));
+        REQUIRE(ended);
+        INFO(ended->out << ended->err);
+        CHECK_FALSE((ended->out + ended->err).contains("sesame"));
+        return ended->exit_code;
+    };
+    CHECK(ping(fmt::format(", tls: {{ca: \"{}\"}}", at("cert.pem"))) == 0);
+    CHECK(ping("") == 5); // nobody we trust has signed it
+}

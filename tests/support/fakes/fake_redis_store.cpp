@@ -70,19 +70,22 @@ class Session final : public RedisSession {
     const std::string& name() const override { return address_; }
     Result<std::vector<Reply>> pipeline(std::string_view commands, std::size_t count, Deadline) override
     {
-        std::vector<Reply> replies;
         for (const auto& words : commands_of(commands)) {
             TRY_ASSIGN(auto reply, store_.answer(address_, words));
-            replies.push_back(std::move(reply));
+            replies_.push_back(std::move(reply));
         }
-        if (replies.size() != count)
-            return fail(ErrorKind::internal, "the count of replies is not that of the commands");
-        return replies;
+        if (replies_.size() < count)
+            return fail(ErrorKind::internal, "more replies are waited for than commands were sent");
+        const auto end = replies_.begin() + static_cast<std::ptrdiff_t>(count);
+        std::vector<Reply> out(std::make_move_iterator(replies_.begin()), std::make_move_iterator(end));
+        replies_.erase(replies_.begin(), end);
+        return out;
     }
 
   private:
     FakeRedisStore& store_;
     const std::string address_;
+    std::vector<Reply> replies_; // not yet waited for
 };
 
 class Servers final : public RedisServers {

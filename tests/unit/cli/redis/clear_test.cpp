@@ -8,20 +8,32 @@ using namespace std::chrono_literals;
 
 TEST_CASE("a page grows while the server is idle and shrinks when it is kept too long")
 {
-    PageSize page(250us, 40us);
-    const auto first = page.keys();
+    PageSize page(200us);
+    page.took(50us);
+    CHECK(page.keys() == 200); // at most twice at once
+    page.took(100us);
+    CHECK(page.keys() == 400);
+    page.took(200us);
+    CHECK(page.keys() == 400);
     for (int i = 0; i < 100; ++i)
-        page.took(60us);
-    const auto grown = page.keys();
-    CHECK(grown > first);
-    CHECK(grown <= 4'000);
+        page.took(0us);
+    CHECK(page.keys() == 4'000);
     for (int i = 0; i < 100; ++i)
-        page.took(10ms);
-    CHECK(page.keys() < first);
-    CHECK(page.keys() >= 20);
-    const auto steady = page.keys();
-    page.took(40us + 220us); // busy for as long as it may be
-    CHECK(page.keys() == steady);
+        page.took(1s);
+    CHECK(page.keys() == 20);
+}
+
+TEST_CASE("how long a command takes the server is read from its own figures, or not at all")
+{
+    const auto before =
+        Info::parse("cmdstat_scan:calls=10,usec=1000,usec_per_call=100.00,rejected_calls=0\r\n");
+    const auto after = Info::parse("cmdstat_scan:calls=20,usec=3000,usec_per_call=150.00\r\n"
+                                   "cmdstat_unlink:calls=2,usec=100,usec_per_call=50.00\r\n");
+    CHECK(turn_between(before, after) == 200us);
+    CHECK(turn_between(Info::parse(""), after) == 150us);
+    CHECK_FALSE(turn_between(after, before).has_value()); // reset meanwhile
+    CHECK_FALSE(turn_between(after, after).has_value());
+    CHECK_FALSE(turn_between(before, Info::parse("cmdstat_scan:calls=many,usec=-\r\n")).has_value());
 }
 
 TEST_CASE("the literal beginning of a pattern is what every dropped key has to begin with")
