@@ -5,6 +5,8 @@
 
 #include <fmt/format.h>
 #include <fnmatch.h>
+#include <iterator>
+#include <utility>
 
 namespace conduit::test {
 namespace {
@@ -183,21 +185,23 @@ Reply FakeRedisStore::info(const FakeRedisNode& node) const
     return text(out);
 }
 
-Reply FakeRedisStore::scan(const FakeRedisNode& node, const Words& words) const
+Reply FakeRedisStore::scan(const FakeRedisNode& node, const Words& words)
 {
     std::string pattern = "*";
     std::size_t count = 10;
     for (std::size_t i = 2; i + 1 < words.size(); i += 2)
         (words[i] == "MATCH") ? void(pattern = words[i + 1]) : void(count = std::stoul(words[i + 1]));
-    std::size_t at = 0, from = std::stoul(words.at(1));
+    // A cursor stands for the key that was last, so that what goes meanwhile moves nothing.
+    const auto from = std::stoul(words.at(1));
+    auto at = from == 0 ? node.keys.begin() : node.keys.upper_bound(cursors_.at(from - 1));
     std::vector<Reply> keys;
-    for (const auto& [key, value] : node.keys) {
-        if (at >= from + count)
-            break;
-        if (at++ >= from && matches(pattern, key))
-            keys.push_back(text(key));
-    }
-    return list({text(at >= node.keys.size() ? "0" : std::to_string(at)), list(std::move(keys))});
+    for (; at != node.keys.end() && count > 0; ++at, --count)
+        if (matches(pattern, at->first))
+            keys.push_back(text(at->first));
+    if (at == node.keys.end())
+        return list({text("0"), list(std::move(keys))});
+    cursors_.push_back(std::prev(at)->first);
+    return list({text(std::to_string(cursors_.size())), list(std::move(keys))});
 }
 
 Reply FakeRedisStore::keyspace(FakeRedisNode& node, const Words& words)

@@ -51,12 +51,13 @@ class FakeRedisStore {
 
   private:
     redis::Reply info(const FakeRedisNode& node) const;
-    redis::Reply scan(const FakeRedisNode& node, const Words& words) const;
+    redis::Reply scan(const FakeRedisNode& node, const Words& words);
     redis::Reply keyspace(FakeRedisNode& node, const Words& words);
     redis::Reply administration(FakeRedisNode& node, const Words& words);
     redis::Reply cluster_command(FakeRedisNode& node, const Words& words);
     redis::Reply sentinel_command(const Words& words);
     std::string node_lines(const FakeRedisNode& self) const;
+    std::vector<std::string> cursors_; // of SCAN, the key that each stands behind
 };
 
 } // namespace conduit::test
