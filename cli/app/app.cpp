@@ -5,6 +5,7 @@
 #include "cli/app/operations.hpp"
 #include "cli/backend/agent.hpp"
 #include "cli/backend/database.hpp"
+#include "cli/backend/redis.hpp"
 #include "cli/backup/backups.hpp"
 #include "cli/command/render.hpp"
 #include "cli/orchestrator/certificates.hpp"
@@ -241,6 +242,11 @@ Result<Volumes*> App::volumes()
 Result<Certificates*> App::certificates()
 {
     return certificates_slot.get(*this);
+}
+
+Result<RedisServers*> App::redis()
+{
+    return redis_slot.get(*this);
 }
 
 Result<Operations*> App::operations()

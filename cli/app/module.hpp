@@ -20,7 +20,9 @@ namespace conduit {
 
 class Database;
 class HttpClient;
+class RedisServers;
 struct CertificateInfo;
+struct RedisAccess;
 struct TlsEndpoint;
 namespace kube {
 class Credentials;
@@ -49,6 +51,7 @@ class BackendModule {
     // What a TLS server shows, its own certificate first; see core/tls_peer.hpp.
     virtual Result<std::vector<CertificateInfo>> served_certificates(const TlsEndpoint& endpoint,
                                                                      Deadline deadline) = 0;
+    virtual std::unique_ptr<RedisServers> redis(RedisAccess access, const Cancel* cancel) = 0;
 };
 
 inline constexpr const char* k_module_file = "libconduit_backends.so";

@@ -6,6 +6,7 @@
 #include "cli/app/wiring_backup.hpp"
 #include "cli/app/wiring_cluster.hpp"
 #include "cli/app/wiring_postgres.hpp"
+#include "cli/app/wiring_redis.hpp"
 #include "cli/backend/agent.hpp"
 #include "cli/orchestrator/local/layout.hpp"
 #include "cli/orchestrator/local/orchestrator.hpp"
@@ -313,6 +314,7 @@ void wire(App& app)
                    only_cluster(a, connection, ErrorKind::refused, "managed certificates"));
         return make_cluster_certificates(a, *cluster);
     });
+    app.redis_slot.set([connection](App& a) { return make_context_redis(a, connection); });
     const std::shared_ptr<ClusterRecords> records = make_cluster_records(app, connection);
     app.operations_slot.set([connection, records](App& a) -> Result<std::unique_ptr<Operations>> {
         auto operations = std::make_unique<Operations>(a);
@@ -328,6 +330,7 @@ void wire(App& app)
         operations->add_target("postgres-restart", make_postgres_restart_target);
         operations->add_target("volumes", make_volume_target);
         operations->add_target("certificates", make_certificate_target);
+        operations->add_target("redis", make_redis_target);
         if (const auto context = a.context();
             context && (*context)->orchestrator == OrchestratorKind::kubernetes) {
             operations->set_locks(make_cluster_locks(a, connection));

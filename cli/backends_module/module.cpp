@@ -2,6 +2,7 @@
 // The one entry of libconduit_backends.so. See cli/app/module.hpp.
 #include "cli/app/module.hpp"
 #include "cli/backend/postgres/connection.hpp"
+#include "cli/backend/redis/servers.hpp"
 #include "core/http.hpp"
 #include "core/kube/streams.hpp"
 #include "core/kube/transport.hpp"
@@ -76,6 +77,10 @@ class Backends final : public BackendModule {
                                                              Deadline deadline) override
     {
         return conduit::served_certificates(endpoint, deadline);
+    }
+    std::unique_ptr<RedisServers> redis(RedisAccess access, const Cancel* cancel) override
+    {
+        return make_redis_servers(std::move(access), cancel);
     }
 };
 

@@ -38,6 +38,7 @@ Registry all()
         {"usage", usage},
         {"safety", safety},
         {"db", db},
+        {"redis", redis},
         {"volume", volume},
         {"backup", backup},
         {"health", health},

@@ -39,6 +39,7 @@ Noun net();
 Noun pool();
 Noun provider();
 Noun ps();
+Noun redis();
 Noun resources();
 Noun restart();
 Noun resume();

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/commands/all.hpp"
+#include "cli/commands/cache_store.hpp"
 #include "cli/commands/support.hpp"
 #include "core/text.hpp"
 
@@ -105,19 +106,26 @@ Result<Report> keys(App& app, const KeysOptions& o)
     return report;
 }
 
-struct ClearOptions {
-    std::string prefix;
+struct ClearOptions : StoreClear {
+    std::string store = "agents";
     ops::ChangeOptions change;
 };
 
 Result<Report> clear(App& app, const ClearOptions& o)
 {
+    if (o.store == "redis")
+        return clear_store(app, o, o.change);
+    if (o.all || !o.pattern.empty() || o.database || !o.allowed.empty() || o.rate)
+        return fail(ErrorKind::usage, "--all, --pattern, --db, --allow and --rate are for a store itself",
+                    "Name it: --store redis");
     // A prefix that is not literal or reaches beyond the audio cache would drop what is not ours (trap T04,
     // T05).
     if (!o.prefix.starts_with("audio:") || o.prefix.find_first_of("*?[]") != std::string::npos)
-        return fail(ErrorKind::usage,
-                    fmt::format("'{}' is not a literal prefix of the audio cache", printable(o.prefix)),
-                    "Give one that begins with audio: and has no pattern in it, such as audio:tts:");
+        return fail(
+            ErrorKind::usage,
+            fmt::format("'{}' is not a literal prefix of the audio cache", printable(o.prefix)),
+            "Give one that begins with audio: and has no pattern in it, such as audio:tts:. Of another "
+            "system's keys in Redis: conduitctl cache clear PREFIX --store redis");
     TRY_ASSIGN(const auto values, read_paths(app, {"cache/clear"}));
     TRY_ASSIGN(const auto sample, get(app, "/admin/v1/cache/keys", {{"prefix", o.prefix}, {"limit", "3"}}));
     std::vector<std::string> samples;
@@ -261,14 +269,34 @@ Noun cache()
                  .effect = Effect::change,
                  .tier = Tier::moderate,
                  .undo = Undo::none,
-                 .text = "The prefix is literal and must begin with audio:, so that nothing else can be "
-                         "dropped. Every replica drops its own; it is done when all of them have.",
-                 .examples = {"conduitctl cache clear audio:tts: --yes"},
+                 .text = "Of the agents: the prefix is literal and must begin with audio:, so that nothing "
+                         "else can "
+                         "be dropped. Every replica drops its own; it is done when all of them have.\n\n"
+                         "Of a Redis (--store redis), for systems without our agents: the keys of every "
+                         "master are "
+                         "looked at in small pages and dropped by name, so that other clients hardly notice; "
+                         "a second "
+                         "look proves that none is left (11 when keys were written meanwhile, 10 when the "
+                         "servers "
+                         "kept some). The plan shows how many, and which for instance. It is severe, and "
+                         "--all more "
+                         "so: it needs the number of the database, and every prefix in it must be known as a "
+                         "cache's.",
+                 .examples =
+                     {"conduitctl cache clear audio:tts: --yes",
+                      "conduitctl cache clear cache: --store redis --confirm cache: --reason stale",
+                      "conduitctl cache clear --all --db 0 --store redis --confirm db0 --reason corrupt"},
                  .omitted = {{ErrorKind::rolled_back, "it cannot be taken back: 10"}},
-                 .covers = {"A-cache-clear-2"},
-                 .backends = {"agent"}},
+                 .covers = {"A-cache-clear-2", "C-rb-cache-6", "E-mem-cache-1", "E-mem-cache-2"},
+                 .backends = {"agent", "redis"}},
                 [](Flags& f, ClearOptions& o) {
-                    f.arg("PREFIX", o.prefix, "audio:tts:, audio:stt: or longer");
+                    f.arg("PREFIX", o.prefix, "Literal: audio:tts:, cache: or longer").optional();
+                    f.choice("--store", o.store, {"agents", "redis"}, "Whose keys");
+                    f.opt("--pattern", o.pattern, "Instead of a prefix, beginning with one: 'cache:*:tmp'");
+                    f.flag("--all", o.all, "Every key of the database, which must hold nothing but caches");
+                    f.opt("--db", o.database, "Another database than the context's").between(0, 1'000'000);
+                    f.opt("--allow", o.allowed, "For --all: one more prefix that is a cache's");
+                    f.opt("--rate", o.rate, "At most so many keys in a time: 50000/s");
                     change_flags(f, o.change);
                 },
                 clear),

@@ -478,10 +478,9 @@ const std::vector<Case>& exit_code_cases()
         add_release_reads(all);
         add_changes(all);
         add_cluster(all);
-        for (auto& one : volume_cases())
-            all.push_back(std::move(one));
-        for (auto& one : postgres_cases())
-            all.push_back(std::move(one));
+        for (auto* more : {&volume_cases, &postgres_cases, &redis_cases})
+            for (auto& one : more())
+                all.push_back(std::move(one));
         add_records(all);
         add_contexts(all);
         add_documents(all);

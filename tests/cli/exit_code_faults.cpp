@@ -371,6 +371,7 @@ void Stage::hold_every_lock()
     const ops::LockOwner jonas{.operator_name = "jonas", .host = "ops2", .reason = "a drill"};
     for (const auto* scope : {"providers", "pool", "cache", "limits", "blocklist", "safety", "config"})
         held.push_back(locks.acquire({"fake", scope}, jonas).value());
+    held.push_back(locks.acquire({"fake-redis", "redis"}, jonas).value());
     for (const auto* scope : {"workload/agent", "volume/data", "certificate/web", "settings"})
         held.push_back(locks.acquire({"fake-local", scope}, jonas).value());
 }

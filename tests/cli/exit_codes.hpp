@@ -60,6 +60,7 @@ const Faults& cluster_change_faults(); // of `secret set`
 Faults patch_faults(const std::string& where, Inject stale);
 std::vector<Case> local_cases();
 std::vector<Case> postgres_cases();
+std::vector<Case> redis_cases();
 std::vector<Case> volume_cases(); // and of certificates
 const std::vector<Case>& exit_code_cases();
 

@@ -11,6 +11,7 @@
 #include "cli/targets/config_file.hpp"
 #include "cli/targets/control_target.hpp"
 #include "cli/targets/once.hpp"
+#include "cli/targets/redis.hpp"
 #include "cli/targets/releases.hpp"
 #include "cli/targets/settings_target.hpp"
 #include "cli/targets/volumes.hpp"
@@ -18,6 +19,7 @@
 #include "tests/support/fakes/fake_agents.hpp"
 #include "tests/support/fakes/fake_cluster.hpp"
 #include "tests/support/fakes/fake_orchestrator.hpp"
+#include "tests/support/fakes/fake_redis_store.hpp"
 #include "tests/support/fakes/fake_releases.hpp"
 #include "tests/support/fakes/fake_streams.hpp"
 #include "tests/support/fakes/fake_workloads.hpp"
@@ -173,6 +175,7 @@ struct FakeWorld {
         agents.cancel = &app.cancel;
         orchestrator.cancel = &app.cancel;
         streams.folder = app.home();
+        redis.cancel = &app.cancel;
         cluster.before = [this](const kube::Call& call) -> std::optional<Result<kube::Answer>> {
             if (app.cancel.requested() &&
                 call.method == "GET") // as the real transport: a write is let finish
@@ -221,6 +224,10 @@ struct FakeWorld {
             TRY(b.context());
             return std::make_unique<BorrowedReleases>(releases);
         });
+        a.redis_slot.set([this](App& b) -> Result<std::unique_ptr<RedisServers>> {
+            TRY(b.context());
+            return redis.servers();
+        });
         a.local_slot.set([](App& b) -> Result<std::unique_ptr<local::LocalStack>> {
             return local::make_local_stack([&b] { return b.http(); });
         });
@@ -264,6 +271,11 @@ struct FakeWorld {
                 TRY_ASSIGN(Certificates * found, c.certificates());
                 return std::make_unique<ops::CertificateTarget>(*found);
             });
+            operations->add_target("redis", [](App& c) -> Result<std::unique_ptr<ops::Target>> {
+                TRY_ASSIGN(RedisServers * found, c.redis());
+                return std::make_unique<ops::RedisTarget>(*found, c.clock(), c.cancel(),
+                                                          std::make_unique<ops::NullProgress>());
+            });
             if (crash)
                 operations->set_crash_points(crash());
             return operations;
@@ -276,6 +288,7 @@ struct FakeWorld {
     FakeAgents agents{app.clock, 2};
     FakeOrchestrator orchestrator;
     FakeStreams streams;
+    FakeRedisStore redis;
     FakeCluster cluster;
     FakeWorkloads deployments{cluster, "production"};
     std::function<std::optional<Result<kube::Answer>>(const kube::Call&)> cluster_fault;
