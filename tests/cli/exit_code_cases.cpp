@@ -478,7 +478,7 @@ const std::vector<Case>& exit_code_cases()
         add_release_reads(all);
         add_changes(all);
         add_cluster(all);
-        for (auto* more : {&volume_cases, &postgres_cases, &redis_cases})
+        for (auto* more : {&backup_cases, &volume_cases, &postgres_cases, &redis_cases})
             for (auto& one : more())
                 all.push_back(std::move(one));
         add_records(all);

@@ -30,6 +30,7 @@ struct Stage {
     int run_as_nobody(); // this user's own files belong to somebody else
     std::string error;
     std::optional<FileLock> file_lock;
+    std::shared_ptr<void> kept;       // what a case wants to live as long
     std::shared_ptr<void> supervisor; // ends before the folders of `world`
 };
 
@@ -58,6 +59,7 @@ const Faults& cluster_read_faults();
 const Faults& cluster_change_faults(); // of `secret set`
 // Of a change that is one PATCH, to a path with this in it; stale: somebody else wrote before it.
 Faults patch_faults(const std::string& where, Inject stale);
+std::vector<Case> backup_cases();
 std::vector<Case> local_cases();
 std::vector<Case> postgres_cases();
 std::vector<Case> redis_cases();

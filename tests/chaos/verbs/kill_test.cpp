@@ -213,7 +213,9 @@ TEST_CASE("every changing verb has its row, and every row is a changing verb")
     // journal, `dump` because it leaves nothing behind, `volume expand` and `cert renew` because a driver and
     // cert-manager carry them out (tests/contract/operations), and those of Redis, whose servers keep no keys
     // of ours, so that nothing of them is ever repeated (tests/integration/redis); killed at each moment they
-    // are not tested yet. The verbs of `db` are cut off by a real server that dies: tests/integration/postgres.
+    // are not tested yet. Those of backups are killed at
+    // every moment in tests/integration/backup. The verbs of `db` are cut off by a real server that dies:
+    // tests/integration/postgres.
     std::set<std::string> rows{"resume",
                                "exec",
                                "cp",
@@ -221,6 +223,8 @@ TEST_CASE("every changing verb has its row, and every row is a changing verb")
                                "dump",
                                "volume expand",
                                "cert renew",
+                               "backup run",
+                               "backup prune",
                                "db vacuum",
                                "db analyze",
                                "db kill-idle",
