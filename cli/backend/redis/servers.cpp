@@ -5,10 +5,13 @@
 #include "core/text.hpp"
 
 #include <fmt/format.h>
+#include <thread>
 #include <utility>
 
 namespace conduit {
 namespace {
+
+constexpr Duration k_fault_patience{500};
 
 class Server final : public RedisSession {
   public:
@@ -126,12 +129,26 @@ class Servers final : public RedisServers {
         auto error = std::move(opened).error();
         if (cancel_ != nullptr && cancel_->requested())
             return fail(ErrorKind::interrupted, "interrupted");
-        if (const auto fault = access_.fault ? access_.fault(address) : std::nullopt)
-            error.cause = fault->message;
+        if (error.kind == ErrorKind::unreachable)
+            if (const auto fault = fault_of(address, deadline.sooner(k_fault_patience)))
+                error.cause = fault->message;
         if (error.kind == ErrorKind::auth)
             error.hint =
                 "Look at redis.user, redis.password and redis.tls of the context: conduitctl context show";
         return error;
+    }
+
+    // What it leads through ends the connection first, and says why a moment later.
+    std::optional<Error> fault_of(const redis::Address& address, Deadline deadline) const
+    {
+        if (!access_.fault)
+            return std::nullopt;
+        for (;;) {
+            auto fault = access_.fault(address);
+            if (fault || deadline.passed())
+                return fault;
+            std::this_thread::sleep_for(Duration{5});
+        }
     }
 
     const RedisAccess access_;

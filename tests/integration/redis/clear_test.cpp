@@ -4,6 +4,7 @@
 #include "core/process.hpp"
 #include "tests/integration/redis/world.hpp"
 #include "tests/support/catch.hpp"
+#include "tests/support/fakes/fake_redis_store.hpp"
 #include "tests/support/redis_cluster.hpp"
 #include "tests/support/wait.hpp"
 
@@ -313,4 +314,60 @@ TEST_CASE("in a Cluster the keys of every master go, and no other's")
     CHECK(cluster.keys() == static_cast<std::int64_t>(others.size()));
     // A database has no number there.
     CHECK(world.clear("audio:", {"--db", "1"}).code == 2);
+}
+
+TEST_CASE("the documented flush empties one master of a Cluster; ours empties all, or says why not")
+{
+    if (redis_missing())
+        return;
+    RedisCluster cluster(3, false);
+    const auto fill = [&] {
+        put(cluster.node(0), {"cache:{06S}"});
+        put(cluster.node(1), {"cache:{c}"});
+        put(cluster.node(2), {"cache:{foo}"});
+    };
+    fill();
+    cluster.node(0).run({"FLUSHDB"});
+    CHECK(cluster.keys() == 2);
+    fill();
+    RedisWorld world(cluster.node(0).settings_tcp());
+    const std::vector<std::string> all{"cache", "clear",     "--all", "--db",     "0", "--store",
+                                       "redis", "--confirm", "db0",   "--reason", "x"};
+    put(cluster.node(2), {"session:{foo}"});
+    const auto refused = world.run(all);
+    CHECK(refused.code == 3);
+    CHECK(refused.err.contains("session: 1"));
+    CHECK(cluster.keys() == 4);
+    cluster.node(2).run({"DEL", "session:{foo}"});
+    const auto done = world.run(all);
+    INFO(done.out << done.err);
+    CHECK(done.code == 0);
+    CHECK(cluster.keys() == 0);
+}
+
+TEST_CASE("a clear whose connection ends half-way says how far it was, and can be typed again")
+{
+    FakeRedisStore store;
+    auto& keys = store.nodes.begin()->second.keys;
+    keys["b"] = "v";
+    for (int i = 0; i < 1'000; ++i)
+        keys[fmt::format("cache:{}", i)] = "v";
+    store.before = [&, told = 0](const std::string&, const FakeRedisStore::Words& words) mutable {
+        if (words[0] == "UNLINK" && ++told == 3)
+            store.faults["*"] = {ErrorKind::unreachable, "the server closed the connection"};
+    };
+    RedisWorld world({});
+    world.wrap = [&](const std::unique_ptr<RedisServers>&) { return store.servers(); };
+    const auto cut = world.clear("cache:");
+    INFO(cut.out << cut.err);
+    CHECK(cut.code == 10);
+    CHECK(cut.err.contains("keys were removed, then"));
+    CHECK(keys.size() > 1);
+    CHECK(keys.size() < 1'001);
+    store.faults.clear();
+    store.before = nullptr;
+    const auto again = world.clear("cache:");
+    INFO(again.out << again.err);
+    CHECK(again.code == 0);
+    CHECK(keys.size() == 1);
 }

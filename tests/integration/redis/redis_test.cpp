@@ -120,7 +120,10 @@ TEST_CASE("hits and misses are rates of the window, not totals since the start")
     // The second sample sees what the first one's moment did: the clock of a test does not wait.
     class Busy final : public RedisSession {
       public:
-        Busy(std::unique_ptr<RedisSession> to, RedisServer& server_) : to_(std::move(to)), server_(server_) {}
+        Busy(std::unique_ptr<RedisSession> to, RedisServer& asked_one)
+            : to_(std::move(to)), server_(asked_one)
+        {
+        }
         const std::string& name() const override { return to_->name(); }
         Result<std::vector<redis::Reply>> pipeline(std::string_view commands, std::size_t count,
                                                    Deadline deadline) override
@@ -139,7 +142,8 @@ TEST_CASE("hits and misses are rates of the window, not totals since the start")
     };
     class Wrapped final : public RedisServers {
       public:
-        Wrapped(std::unique_ptr<RedisServers> to, RedisServer& server_) : to_(std::move(to)), server_(server_)
+        Wrapped(std::unique_ptr<RedisServers> to, RedisServer& asked_one)
+            : to_(std::move(to)), server_(asked_one)
         {
         }
         std::string identity() const override { return to_->identity(); }
