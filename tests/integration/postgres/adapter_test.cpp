@@ -325,3 +325,21 @@ TEST_CASE("a user's functions do not stand in for the system's")
     REQUIRE(done.has_value());
     CHECK(done->value("v")->starts_with("PostgreSQL"));
 }
+
+TEST_CASE("a lock that somebody else holds is told apart from other failures")
+{
+    if (postgres_missing())
+        return;
+    auto& server = shared_postgres();
+    const auto name = server.make_database();
+    server.run("CREATE TABLE held (n int)", name);
+    const auto holder = server.open(name), waiter = server.open(name);
+    for (const auto* text : {"BEGIN", "LOCK TABLE public.held"})
+        REQUIRE(holder->run({.text = text}, Deadline(5s)).has_value());
+    REQUIRE(
+        waiter->run({.text = "SELECT set_config('lock_timeout', '50', false)"}, Deadline(5s)).has_value());
+    const auto done = waiter->run({.text = "TABLE public.held"}, Deadline(10s));
+    REQUIRE_FALSE(done.has_value());
+    CHECK(done.error().kind == ErrorKind::locked);
+    CHECK(done.error().hint.contains("db status"));
+}

@@ -165,3 +165,35 @@ TEST_CASE("reindex builds every index anew while writes go on (T32)")
     CHECK(world.text("SELECT pg_relation_filenode('by_key')") != after);
     CHECK(world.text("SELECT count(*) FROM pg_class WHERE relname ~ '_cc(new|old)'") == "0");
 }
+
+TEST_CASE("a table may be called anything without a verb doing anything else")
+{
+    if (postgres_missing())
+        return;
+    PostgresWorld world(shared_postgres());
+    world.sql("CREATE TABLE innocent (n int)");
+    for (const std::string evil :
+         {R"(x"; DROP TABLE innocent; --)", "it's", "a.b", "$1", "DROP", "\\ %s {}"}) {
+        INFO(evil);
+        const auto name = sql_name(evil);
+        world.sql("CREATE TABLE " + name + " (at timestamptz, " + name + " int)");
+        world.sql("CREATE TABLE " + sql_name(evil + "_archive") + " (LIKE " + name + ")");
+        world.sql("INSERT INTO " + name + " VALUES (now() - interval '1 year', 1), (now(), 2)");
+        for (const auto& words : std::vector<std::vector<std::string>>{
+                 {"db", "vacuum", evil},
+                 {"db", "analyze", evil},
+                 {"db", "index", "create", evil, evil},
+                 {"db", "reindex", evil},
+                 {"db", "archive", evil, "-y"},
+                 {"db", "index", "drop", "idx_" + evil + "_" + evil, "-y"}}) {
+            const auto r = world.run(words);
+            INFO(r.out << r.err);
+            CHECK(r.code == 0);
+        }
+        CHECK(world.text("SELECT count(*) FROM " + sql_name(evil + "_archive")) == "1");
+        CHECK(world.text("SELECT count(*) FROM " + name) == "1");
+    }
+    CHECK(world.text("SELECT count(*) FROM innocent") == "0");
+    const auto huge = world.run({"db", "vacuum", std::string(10'000, 'x')});
+    CHECK(huge.code == 2);
+}
