@@ -2,6 +2,7 @@
 // The program itself, killed (SIGKILL) at many moments of each verb: no half backup is ever listed, none that
 // was there is lost, and the next run works.
 #include "core/hash.hpp"
+#include "core/json.hpp"
 #include "core/process.hpp"
 #include "tests/support/catch.hpp"
 

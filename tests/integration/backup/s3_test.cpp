@@ -138,8 +138,20 @@ TEST_CASE_METHOD(Store, "wrong credentials and a missing bucket are told as that
     const auto refused = open(wrong)->list("");
     REQUIRE_FALSE(refused);
     CHECK(refused.error().kind == ErrorKind::auth);
+    CHECK(refused.error().message.find("SignatureDoesNotMatch") != std::string::npos);
     CHECK(refused.error().message.find("planted") == std::string::npos);
     CHECK(refused.error().cause.find("planted") == std::string::npos);
+    // A clock that is an hour off is told as that.
+    struct Ahead final : Clock {
+        WallTime now() const override { return system_clock().now() + 1h; }
+        SteadyTime steady() const override { return system_clock().steady(); }
+        void sleep(Duration duration) override { system_clock().sleep(duration); }
+    } ahead;
+    const auto client = make_curl_client();
+    const auto skewed = open_s3(place(), *client, ahead, nullptr)->list("");
+    REQUIRE_FALSE(skewed);
+    CHECK(skewed.error().kind == ErrorKind::auth);
+    CHECK(skewed.error().hint.find("clocks differ") != std::string::npos);
     auto absent = place();
     absent.bucket = "no-such-bucket";
     const auto missing = open(absent)->list("");

@@ -44,7 +44,9 @@ TEST_CASE("entities that would grow without end are not expanded")
 
 TEST_CASE("the pieces of an upload are named in their order")
 {
-    CHECK(write_s3_completion({"\"e1\"", "\"e2\""}) ==
-          "<CompleteMultipartUpload><Part><PartNumber>1</PartNumber><ETag>\"e1\"</ETag></Part>"
-          "<Part><PartNumber>2</PartNumber><ETag>\"e2\"</ETag></Part></CompleteMultipartUpload>");
+    CHECK(
+        write_s3_completion({"\"e1\"", "\"e2\""}) ==
+        "<?xml "
+        "version=\"1.0\"?><CompleteMultipartUpload><Part><PartNumber>1</PartNumber><ETag>\"e1\"</ETag></Part>"
+        "<Part><PartNumber>2</PartNumber><ETag>\"e2\"</ETag></Part></CompleteMultipartUpload>");
 }
