@@ -2,6 +2,7 @@
 #include "cli/backend/postgres_tunnel.hpp"
 #include "tests/support/catch.hpp"
 #include "tests/support/fakes/fake_streams.hpp"
+#include "tests/support/wait.hpp"
 
 #include <cstring>
 #include <sys/socket.h>
@@ -132,7 +133,7 @@ TEST_CASE("a service without a ready pod says so through the tunnel")
         PostgresTunnel::open(open_service_port(endpoints, streams, "postgres", 5432, cancel), 5432);
     REQUIRE(tunnel.has_value());
     CHECK(greeting((*tunnel)->folder() / ".s.PGSQL.5432").empty());
-    REQUIRE((*tunnel)->fault().has_value());
+    REQUIRE(eventually([&] { return (*tunnel)->fault().has_value(); })); // noted after the client was let go
     CHECK((*tunnel)->fault()->message.contains("no pod that is ready"));
     CHECK((*tunnel)->fault()->hint.contains("net endpoints postgres"));
 }
