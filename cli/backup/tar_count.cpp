@@ -31,7 +31,7 @@ bool sum_fits(std::string_view block)
 {
     std::uint64_t sum = 0;
     for (std::size_t i = 0; i < k_block; ++i)
-        sum += i >= 148 && i < 156 ? ' ' : static_cast<unsigned char>(block[i]);
+        sum += static_cast<unsigned char>(i >= 148 && i < 156 ? ' ' : block[i]);
     return sum == number_in(block.substr(148, 8));
 }
 

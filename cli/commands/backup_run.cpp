@@ -188,6 +188,7 @@ std::vector<Verb> backup_change_verbs()
          .omitted = {{ErrorKind::stale, "writes nothing that could have moved"},
                      {ErrorKind::unverified, "it ends with the backup"},
                      {ErrorKind::rolled_back, "what was stored of a backup that failed is taken away: 10"}},
+         .covers = {"E-roll-bk-1"},
          .backends = {"s3", "postgres"}},
         [](Flags& flags, RunOptions& o) {
             flags.rest("PART", o.parts, "postgres, folder:PATH; without one those of backup.parts");

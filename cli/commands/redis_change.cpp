@@ -104,7 +104,7 @@ std::vector<Verb> redis_change_verbs()
          .omitted = {{ErrorKind::rolled_back, "a save cannot be taken back"},
                      {ErrorKind::partial, "a save that failed is a failure: 1"},
                      {ErrorKind::stale, "nothing that was there counts"}},
-         .covers = {"A-bk-cache-1"},
+
          .backends = {"redis"}},
         [](Flags& f, ChangeOnly& o) { change_flags(f, o.change); }, save));
     verbs.push_back(verb<ChangeOnly>(

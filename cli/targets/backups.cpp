@@ -30,6 +30,14 @@ Result<std::optional<backup::Manifest>> manifest_of(backup::Repository& reposito
     return std::optional(std::move(manifest));
 }
 
+Result<> remove_all(backup::Repository& repository, const std::string& id)
+{
+    TRY_ASSIGN(const auto files, repository.list(id));
+    for (const auto& file : files)
+        TRY(repository.remove(file.path));
+    return {};
+}
+
 Applied made(const backup::Manifest& manifest)
 {
     return {.observed =
@@ -105,9 +113,11 @@ Result<Applied> BackupTarget::remove(const WriteContext& context, const Step& st
     for (const auto& field : step.fields) {
         const auto id = id_of(field.path);
         TRY(repository->remove(id + "/manifest.json")); // first: what is left is no backup any more
-        TRY_ASSIGN(const auto files, repository->list(id));
-        for (const auto& file : files)
-            TRY(repository->remove(file.path));
+        if (auto emptied = remove_all(*repository, id); !emptied)
+            return Error{ErrorKind::partial,
+                         fmt::format("backup {} is no more, but files of it are left", id),
+                         "Run the command again, or remove the folder by hand."}
+                .with_cause(emptied.error().message);
     }
     return Applied{.observed = fmt::format("{} removed", step.fields.size()), .data = Json::object()};
 }

@@ -372,13 +372,18 @@ void Stage::hold_every_lock()
     for (const auto* scope : {"providers", "pool", "cache", "limits", "blocklist", "safety", "config"})
         held.push_back(locks.acquire({"fake", scope}, jonas).value());
     held.push_back(locks.acquire({"fake-redis", "redis"}, jonas).value());
+    held.push_back(locks.acquire({"s3://backups/prod", "backup/s3://backups/prod"}, jonas).value());
     for (const auto* scope : {"workload/agent", "volume/data", "certificate/web", "settings"})
         held.push_back(locks.acquire({"fake-local", scope}, jonas).value());
 }
 
 void Stage::interrupt()
 {
-    world.more = [this](App&) { world.app.cancel.request(); };
+    world.more = [this, before = world.more](App& app) {
+        if (before)
+            before(app);
+        world.app.cancel.request();
+    };
 }
 
 int Stage::run()
