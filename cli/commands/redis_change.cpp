@@ -101,11 +101,9 @@ std::vector<Verb> redis_change_verbs()
                  "begun "
                  "is not enough. The file stays on the server's disk: that is no backup.",
          .examples = {"conduitctl redis save"},
-         .omitted = {{ErrorKind::rolled_back, "a save cannot be taken back"},
-                     {ErrorKind::partial, "a save that failed is a failure: 1"},
-                     {ErrorKind::stale, "nothing that was there counts"}},
-
-         .backends = {"redis"}},
+         .omitted = {{ErrorKind::stale, "nothing that was there counts"}},
+         .backends = {"redis"},
+         .steps = false},
         [](Flags& f, ChangeOnly& o) { change_flags(f, o.change); }, save));
     verbs.push_back(verb<ChangeOnly>(
         {.name = "failover",
@@ -119,9 +117,8 @@ std::vector<Verb> redis_change_verbs()
              "have no majority or know no replica that could be promoted. Done when all of them name the new "
              "master, it says so itself, and the old one follows it.",
          .examples = {"conduitctl redis failover --yes"},
-         .omitted = {{ErrorKind::rolled_back, "what was promoted stays"},
-                     {ErrorKind::partial, "it is one step"}},
-         .backends = {"redis"}},
+         .backends = {"redis"},
+         .steps = false},
         [](Flags& f, ChangeOnly& o) { change_flags(f, o.change); }, failover));
     verbs.push_back(verb<SetOptions>(
         {.name = "config set",

@@ -182,10 +182,9 @@ Verb failover_verb()
              "which "
              "asks nobody, is not offered.",
          .examples = {"conduitctl redis cluster failover 10.1.2.3:6379 --yes"},
-         .omitted = {{ErrorKind::rolled_back, "what was promoted stays: 10"},
-                     {ErrorKind::partial, "it is one step"}},
          .covers = {"E-dr-split-fix-1"},
-         .backends = {"redis"}},
+         .backends = {"redis"},
+         .steps = false},
         [](Flags& f, FailoverOptions& o) {
             f.arg("NODE", o.node, "The replica to promote: address, id or name").complete(node_completer());
             f.choice("--mode", o.mode, {"graceful", "force"}, "force: its master is away");

@@ -252,7 +252,7 @@ std::vector<Verb> redis_look_verbs()
          .covers = {"E-perf-cache-1"},
          .backends = {"redis"}},
         [](Flags& f, InfoOptions& o) {
-            f.arg("SECTION", o.section, "stats, memory, replication, ...").optional();
+            f.arg("SECTION", o.section, "stats, memory, replication and the like").optional();
             f.opt("--window", o.window, "Between the two samples");
         },
         info));

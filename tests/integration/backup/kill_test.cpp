@@ -5,6 +5,7 @@
 #include "core/json.hpp"
 #include "core/process.hpp"
 #include "tests/support/catch.hpp"
+#include "tests/support/wait.hpp"
 
 #include <csignal>
 #include <fmt/format.h>
@@ -118,7 +119,6 @@ TEST_CASE_METHOD(Program, "a proof that is killed leaves the backup as it was")
 
 TEST_CASE_METHOD(Program, "two at once: the second is told that the first is under way")
 {
-    const auto whole = time_of({"backup", "run"});
     std::string noise(40U << 20U, '\0');
     random_bytes(reinterpret_cast<std::uint8_t*>(noise.data()), noise.size()); // NOLINT: bytes are bytes
     REQUIRE(write_file(dir.path() / "data/more", noise));
@@ -126,13 +126,24 @@ TEST_CASE_METHOD(Program, "two at once: the second is told that the first is und
         spawn_process(
             {.argv = {CONDUIT_BIN_DIR "/conduitctl", "backup", "run"}, .env = env, .stdout_file = {}})
             .value();
-    std::this_thread::sleep_for(whole / 2); // it holds the lock by now, and has ten times as much to do
+    // It stores a part, so it has the lock; then it stands still while the second one tries.
+    REQUIRE(test::eventually([&] {
+        std::error_code error;
+        for (fs::recursive_directory_iterator it(dir.path() / "repository", error), end; !error && it != end;
+             it.increment(error))
+            if (it->path().string().ends_with(".half"))
+                return true;
+        return false;
+    }));
+    REQUIRE(::kill(pid, SIGSTOP) == 0);
     const auto second = run({"backup", "run"});
+    REQUIRE(::kill(pid, SIGCONT) == 0);
     INFO(second.err);
     CHECK(second.exit_code == 8);
     int status = 0;
     ::waitpid(pid, &status, 0);
     CHECK(WEXITSTATUS(status) == 0);
+    CHECK(listed().size() == 1);
 }
 
 TEST_CASE_METHOD(Program, "for cron: silent and 0 when it is good, one line and the code when it is not")
