@@ -110,7 +110,7 @@ class S3 final : public Repository {
                 return fail(ErrorKind::interrupted, "interrupted");
             if (!again || patience.left() <= pause)
                 return answer ? Result<HttpResponse>(refusal(wanted, *answer))
-                              : Result<HttpResponse>(no_answer(wanted, std::move(answer).error()));
+                              : Result<HttpResponse>(no_answer(wanted, answer.error()));
             clock_.sleep(pause);
             pause = std::min(pause * 2, k_longest_pause);
         }
@@ -165,7 +165,7 @@ class S3 final : public Repository {
         return wanted.bucket ? name() : fmt::format("{}/{}", name(), wanted.path);
     }
 
-    Error no_answer(const Wanted& wanted, Error error) const
+    Error no_answer(const Wanted& wanted, const Error& error) const
     {
         return Error{error.kind == ErrorKind::unknown ? ErrorKind::unreachable : error.kind,
                      fmt::format("{} cannot be reached ({})", what(wanted), wanted.method),

@@ -50,7 +50,7 @@ Result<> compare_invariants(const Part& part, const Json& found, const Json& wri
 }
 
 // Plain bytes into a program, whose end is part of the proof.
-Result<> load_into(const Bench& bench, const Part& part, ChildSpec program)
+Result<> load_into(const Bench& bench, const Part& part, const ChildSpec& program)
 {
     TRY_ASSIGN(auto child, Child::start(program));
     struct Into final : ByteSink {
@@ -81,7 +81,7 @@ Result<> prove_dump(const Bench& bench, const Part& part, Level& level)
     ChildSpec restore{.argv = {"pg_restore", "--exit-on-error", "--no-owner", "--no-privileges"},
                       .env = program.env};
     restore.argv.insert(restore.argv.end(), program.arguments.begin(), program.arguments.end());
-    TRY(load_into(bench, part, std::move(restore)));
+    TRY(load_into(bench, part, restore));
     level = Level::restored;
     if (bench.request.level < Level::counted)
         return {};

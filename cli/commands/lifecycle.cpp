@@ -8,13 +8,17 @@
 #include <algorithm>
 #include <charconv>
 #include <fmt/format.h>
+#include <map>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 namespace conduit::commands {
 namespace {
 
 constexpr Duration k_poll{300};
 constexpr Duration k_wait_limit{300'000};
+constexpr Duration k_young{10'000};    // an instance that began so lately may be about to end
+constexpr Duration k_steady{1'500};    // and is believed once it has been ready for so long
 constexpr Duration k_patience{10'000}; // a place to run may still be found
 
 struct StopOptions {
@@ -254,6 +258,31 @@ Report outcome_report(const WaitOptions& o, const Outcome& outcome, const Seen& 
     return report;
 }
 
+// One that ends at once is ready for a moment, each time it is started: what has just begun is looked at
+// again.
+class Belief {
+  public:
+    bool holds(const Seen& seen, SteadyTime now, WallTime wall)
+    {
+        std::map<std::string, std::uint32_t> starts;
+        bool young = false;
+        for (const auto& instance : seen.instances) {
+            starts[instance.name] = instance.restarts;
+            young = young || (instance.started_at && wall - *instance.started_at < k_young);
+        }
+        if (!since_ || starts != starts_) {
+            since_ = now;
+            starts_ = std::move(starts);
+        }
+        return !young || now - *since_ >= k_steady;
+    }
+    void lost() { since_.reset(); }
+
+  private:
+    std::optional<SteadyTime> since_;
+    std::map<std::string, std::uint32_t> starts_;
+};
+
 Result<Report> wait_run(App& app, const WaitOptions& o)
 {
     TRY_ASSIGN(const auto goal, parse_goal(o.until));
@@ -264,6 +293,7 @@ Result<Report> wait_run(App& app, const WaitOptions& o)
         TRY(find_workload(app, o.workload));
     Seen seen;
     Outcome last{.line = "nothing was seen"};
+    Belief belief;
     for (bool first = true;; first = false) {
         auto now = look(*orchestrator, o.workload, deadline);
         // What is away for a moment is not the end of a wait.
@@ -273,9 +303,12 @@ Result<Report> wait_run(App& app, const WaitOptions& o)
         if (now) {
             seen = *std::move(now);
             TRY_ASSIGN(last, judge(app, goal, seen, app.clock().steady() - began < k_patience));
-            if (last.met)
+            if (!last.met)
+                belief.lost();
+            else if (goal.kind == Goal::Kind::gone ||
+                     belief.holds(seen, app.clock().steady(), app.clock().now()))
                 return outcome_report(o, last, seen, ErrorKind::ok);
-            if (!last.hopeless.empty())
+            if (!last.met && !last.hopeless.empty())
                 return outcome_report(o, last, seen, ErrorKind::breached);
         }
         if (app.cancel().requested())

@@ -126,6 +126,30 @@ TEST_CASE("wait ends when it is so, and at once when it cannot become so")
     CHECK(w.app.run({"wait", "agnet"}).code == 4);
 }
 
+TEST_CASE("one that ends at once is not ready because it was for a moment")
+{
+    FakeWorld w;
+    w.orchestrator.started_at = w.app.clock.wall;
+    int looks = 0;
+    w.orchestrator.before_call = [&](const std::string& call) {
+        if (call == "workloads" && ++looks == 3) // the first is for the workload's name
+            w.orchestrator.most_alive = 1;
+    };
+    const auto broken = w.app.run({"wait", "agent", "--timeout", "20s", "-o", "json"});
+    CHECK(broken.code == 13);
+    CHECK(document(broken)["reason"].get<std::string>().contains("does not stay alive"));
+    w.orchestrator.most_alive = 2;
+    looks = 3;
+    w.orchestrator.started_at = w.app.clock.wall;
+    const auto before = w.app.clock.ticks;
+    CHECK(w.app.run({"wait", "agent", "--timeout", "20s"}).code == 0);
+    CHECK(w.app.clock.ticks - before >= 1500ms);
+    w.orchestrator.started_at = w.app.clock.wall - 1min;
+    const auto old = w.app.clock.ticks;
+    CHECK(w.app.run({"wait", "agent", "--timeout", "20s"}).code == 0);
+    CHECK(w.app.clock.ticks == old); // what has run for long is not waited for
+}
+
 TEST_CASE("a wait outlives a moment in which nobody answers")
 {
     FakeWorld w;

@@ -95,11 +95,11 @@ start_dns() {
     launch dns "$here/kube" dns
 }
 
-# Services as hosts: dnsmasq reads them anew whenever they change.
+# Services as hosts: dnsmasq reads them anew whenever they change, as root, since the folder may be that of root alone.
 serve_names() {
     local hosts=$state/hosts line='{.spec.clusterIP}{" "}' name='{.metadata.name}{"."}{.metadata.namespace}' server
     : >"$hosts"
-    dnsmasq --keep-in-foreground --no-resolv --no-hosts --addn-hosts="$hosts" --listen-address="$address" \
+    dnsmasq --keep-in-foreground --user=root --no-resolv --no-hosts --addn-hosts="$hosts" --listen-address="$address" \
         --bind-interfaces --port=53 --log-facility="$state/log/dnsmasq" --pid-file="$state/dnsmasq.pid" &
     server=$!
     # shellcheck disable=SC2064

@@ -401,11 +401,17 @@ TEST_CASE("describe and events tell what kubectl tells, and no value of the envi
                 .out.contains("BackOff");
         },
         60s));
-    const auto workload = w.run({"describe", "web", "-o", "json"});
+    // While it is started once more it is under way again.
+    auto workload = w.run({"describe", "web", "-o", "json"});
+    CHECK(eventually(
+        [&] {
+            workload = w.run({"describe", "web", "-o", "json"});
+            return workload.code == 0 && workload.json()["state"] == "stuck";
+        },
+        60s));
     INFO(workload.err);
     REQUIRE(workload.code == 0);
     CHECK(workload.json()["kind"] == "Deployment");
-    CHECK(workload.json()["state"] == "stuck");
     CHECK(workload.json()["containers"][0]["digests"][0].get<std::string>().starts_with("sha256:"));
     CHECK_FALSE(workload.out.contains("geheim"));
     const auto pod = w.run({"describe", workload.json()["instances"][0]["name"].get<std::string>()});

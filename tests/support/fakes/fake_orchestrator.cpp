@@ -105,7 +105,8 @@ Result<std::vector<Instance>> FakeOrchestrator::instances(std::string_view workl
                        .workload = "agent",
                        .ref = ref_of(fmt::format("agent-{}", i)),
                        .state = i > most_alive ? InstanceState::crash_loop : InstanceState::ready,
-                       .ready = i <= most_alive});
+                       .ready = i <= most_alive,
+                       .started_at = started_at});
     if (workload != "agent")
         out.push_back({.name = "sim",
                        .workload = "sim",

@@ -33,9 +33,10 @@ class FakeOrchestrator final : public Orchestrator {
 
     int wanted = 2;
     std::optional<int> remembered;
-    int unready = 0;     // so many are up and not ready yet
-    int restarts = 0;    // carried out
-    int most_alive = 50; // an instance with a higher number does not stay alive
+    int unready = 0;                    // so many are up and not ready yet
+    int restarts = 0;                   // carried out
+    int most_alive = 50;                // an instance with a higher number does not stay alive
+    std::optional<WallTime> started_at; // of each instance
     std::string restart_error;
     const Cancel* cancel = nullptr;                           // cuts off what only reads, as in the real one
     std::map<std::string, Error> faults;                      // "workloads", "scale", ... -> its answer
