@@ -41,9 +41,11 @@ Result<std::vector<Reached>> reach_nodes(RedisServers& servers, Deadline deadlin
         return out;
     }
     TRY_ASSIGN(const auto nodes, nodes_of(*seed, deadline));
+    const auto name = seed->name();
     for (const auto& node : nodes) {
         if (node.myself) {
-            out.push_back({node.address.empty() ? seed->name() : node.address, std::move(seed), {}});
+            if (seed) // a server that says so twice is not believed the second time
+                out.push_back({node.address.empty() ? name : node.address, std::move(seed), {}});
             continue;
         }
         if (node.address.empty())
