@@ -35,10 +35,11 @@ struct Program {
         REQUIRE(make_dirs(dir.path() / "data"));
         REQUIRE(write_file(dir.path() / "data/noise", noise));
         REQUIRE(make_dirs(dir.path() / "config/conduitctl"));
-        REQUIRE(write_file(dir.path() / "config/conduitctl/config.yaml",
-                           fmt::format("contexts: {{local: {{backup: {{repository: {0}/repository, "
-                                       "parts: [\"folder:{0}/data\"], keep: {{daily: 1}}}}}}}}\n",
-                                       dir.path().string())));
+        REQUIRE(write_file(
+            dir.path() / "config/conduitctl/config.yaml",
+            fmt::format("contexts: {{local: {{backup: {{repository: {0}/repository, "
+                        "parts: [\"folder:{0}/data\"], keep: {{daily: 1}}, metrics: {0}/backup.prom}}}}}}\n",
+                        dir.path().string())));
     }
 
     ProcessResult run(std::vector<std::string> words) const
@@ -152,9 +153,18 @@ TEST_CASE_METHOD(Program, "for cron: silent and 0 when it is good, one line and 
     CHECK(good.exit_code == 0);
     CHECK(good.out.empty());
     CHECK(good.err.empty());
+    const auto figures = read_file(dir.path() / "backup.prom").value();
+    CHECK(figures.find("conduit_backup_last_success_timestamp_seconds{context=\"local\"}") !=
+          std::string::npos);
+    const auto checked =
+        run_process({.argv = {"promtool", "check", "metrics"}, .stdin_bytes = figures}, Deadline(k_long));
+    REQUIRE(checked);
+    INFO(checked->out << checked->err);
+    CHECK(checked->exit_code == 0);
     fs::remove_all(dir.path() / "data");
     const auto bad = run({"backup", "run"});
     CHECK(bad.exit_code == 4);
     CHECK(bad.err.starts_with("error: "));
+    CHECK(read_file(dir.path() / "backup.prom").value() == figures); // of the last success
     CHECK(listed().size() == 1);
 }
