@@ -16,8 +16,10 @@ void take_proof(Entry& entry, const Proof& proof, std::optional<WallTime>& newes
 {
     if (!newest || proof.at >= *newest) {
         newest = proof.at;
-        const auto bad =
-            std::ranges::find_if(proof.parts, [](const auto& part) { return !part.fault.empty(); });
+        // Bytes that are as written keep what was proved of them: a wrong identity is no damage.
+        const auto bad = std::ranges::find_if(proof.parts, [](const PartProof& part) {
+            return !part.fault.empty() && part.level < Level::hashed;
+        });
         entry.fault = bad == proof.parts.end() ? "" : bad->fault;
     }
     if (!proof.sound() || proof.level() < entry.level || proof.level() == Level::stored)

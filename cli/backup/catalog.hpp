@@ -12,7 +12,7 @@ namespace conduit::backup {
 struct Entry {
     std::string id;
     std::optional<Manifest> manifest;    // nullopt: it cannot be read
-    std::string fault;                   // why not, or what the newest proof found; empty: none
+    std::string fault;                   // why not, or the damage that the newest proof found; empty: none
     Level level = Level::stored;         // the highest that was proved, while the newest proof found no fault
     std::optional<WallTime> proved;      // when that was
     std::optional<Duration> restored_in; // what the newest proof of L3 and above took

@@ -9,8 +9,6 @@
 namespace conduit::backup {
 namespace {
 
-using Days = std::chrono::sys_days;
-
 std::string day_of(WallTime time)
 {
     return format_time(time).substr(0, 10);

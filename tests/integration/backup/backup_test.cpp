@@ -140,11 +140,16 @@ TEST_CASE_METHOD(World,
 TEST_CASE_METHOD(World, "with the wrong key or none a backup is proved as far as that goes, and no further")
 {
     const auto manifest = back_up_folder();
+    REQUIRE(keep_proof(*repository, verify(manifest, Level::counted).proof));
     World other;
     keys.identity = other.keys.identity;
     const auto wrong = verify(manifest, Level::decoded);
     CHECK_FALSE(wrong.reached());
     CHECK(wrong.proof.level() == Level::hashed);
+    REQUIRE(keep_proof(*repository, wrong.proof));
+    const auto catalog = read_catalog(*repository).value();
+    REQUIRE(catalog.newest_proven() != nullptr); // or prune would no longer spare it
+    CHECK(catalog.newest_proven()->level == Level::counted);
     CHECK(wrong.proof.parts.at(0).fault.find("decoded") != std::string::npos);
     keys.identity.clear();
     const auto none = verify(manifest, Level::counted);
